@@ -1,0 +1,83 @@
+"""Sensors: what the platform watches, and the three that evaluate automation conditions, each pausable alone."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from resources.project import Project
+from resources.warehouse import Warehouse
+from twin_assets.collection.authors import author_slugs, load_author
+from twin_assets.collection.observation import observe_author
+from twin_assets.errors import UserError
+from twin_assets.partitions import AUTHORS_PARTITION, authors_partitions
+
+CPU_GROUPS = ("collection", "features", "evaluation", "serving")
+
+
+@dg.sensor(
+    name="author_files",
+    minimum_interval_seconds=30,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Registers an author when a valid file appears in `authors/` and its sources hold something.",
+)
+def author_files(context: dg.SensorEvaluationContext, project: Project, warehouse: Warehouse) -> dg.SensorResult:
+    """Add a partition for each author who has something to collect, and record what the sources hold."""
+    known = set(context.instance.get_dynamic_partitions(AUTHORS_PARTITION))
+    found, observations, refused = [], [], []
+    for slug in author_slugs(project.authors_path):
+        try:
+            author = load_author(project.authors_path, slug)
+            observation = observe_author(context.instance, author, project.authors_path, warehouse)
+        except UserError as error:
+            refused.append(str(error))
+            continue
+        if slug not in known:
+            found.append(slug)
+        if observation:
+            observations.append(observation)
+    return dg.SensorResult(
+        dynamic_partitions_requests=[authors_partitions.build_add_request(found)] if found else [],
+        asset_events=observations,
+        skip_reason=_tick_summary(found, len(observations), refused),
+    )
+
+
+def build_sensors() -> list[dg.SensorDefinition]:
+    """Return all sensors."""
+    return [author_files, *_automation_sensors()]
+
+
+def _automation_sensors() -> Iterator[dg.AutomationConditionSensorDefinition]:
+    for name, target, description in (
+        (
+            "automation_cpu",
+            dg.AssetSelection.groups(*CPU_GROUPS),
+            "Keeps collection, features, evaluation and the registry in step with their inputs.",
+        ),
+        (
+            "automation_llm",
+            dg.AssetSelection.groups("datasets"),
+            "Rebuilds datasets when cleaned documents change; pause it to spend nothing on a language model.",
+        ),
+        (
+            "automation_gpu",
+            dg.AssetSelection.groups("training"),
+            "Retrains when a dataset really changed and every blocking check passed; pause it to spend no GPU time.",
+        ),
+    ):
+        yield dg.AutomationConditionSensorDefinition(
+            name,
+            target=target,
+            default_status=dg.DefaultSensorStatus.STOPPED,
+            minimum_interval_seconds=60,
+            run_tags={"launched_by": name},
+            description=description,
+        )
+
+
+def _tick_summary(found: list[str], observed: int, refused: list[str]) -> str | None:
+    if found or observed:
+        return None
+    if refused:
+        return f"{len(refused)} author files cannot be used: {' '.join(refused)}"
+    return "No new author, and no source has changed."

@@ -1,0 +1,44 @@
+"""The project: what an asset needs to know that is neither a service nor a run's configuration."""
+
+from pathlib import Path
+
+import dagster as dg
+from pydantic import Field
+
+from twin_assets.settings import Settings
+
+
+class Project(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """Where the author files lie, and the numbers that every stage must agree on."""
+
+    authors_dir: str = Field(description="Folder of the author files")
+    seed: int = Field(default=0, description="Seed of the split, of sampling and of training")
+    test_fraction: float = Field(default=0.15, description="Share of documents held out from training")
+    base_model: str = Field(default="offline", description="'offline', or the hub id or path of the model to fine-tune")
+    base_model_revision: str = Field(default="main", description="Revision of the hub model")
+    base_model_licence: str = Field(default="unknown", description="Licence of the hub model")
+    dagster_ui_url: str = Field(
+        default="http://127.0.0.1:3000", description="Where the Dagster UI is served, for links"
+    )
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> "Project":
+        """Take over what the settings say."""
+        return cls(
+            authors_dir=str(settings.authors_dir),
+            seed=settings.seed,
+            test_fraction=settings.test_fraction,
+            base_model=settings.base_model,
+            base_model_revision=settings.base_model_revision,
+            base_model_licence=settings.base_model_licence,
+            dagster_ui_url=settings.dagster_ui_url,
+        )
+
+    @property
+    def authors_path(self) -> Path:
+        """The folder of the author files."""
+        return Path(self.authors_dir)
+
+    def run_url(self, run_id: str) -> str:
+        """Return the address of a run in the Dagster UI."""
+        return f"{self.dagster_ui_url}/runs/{run_id}"

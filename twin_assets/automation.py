@@ -1,0 +1,77 @@
+"""Named automation conditions: what runs by itself, when, and why each clause stands there.
+
+Automation follows *data versions*, which are hashes of content: a step that produced the same content again triggers
+nothing below it. The sensors that evaluate these conditions are in `jobs.sensors`.
+"""
+
+import dagster as dg
+
+Condition = dg.AutomationCondition
+
+
+def follow_inputs(*, every_author: bool = True) -> dg.AutomationCondition:  # type: ignore[type-arg]
+    """Return the condition of CPU assets: run when an input has new content.
+
+    Args:
+        every_author: Whether all partitions of an input have to be there; the leaderboard, which shows who is missing,
+            asks for none.
+
+
+    - *an input has a new data version, or this was never built*: and has not been requested since. The memory of
+      `since` keeps the wish alive while another clause says no.
+    - *nothing is missing above*: a partial input would make a partial result that looks whole.
+    - *nothing is being computed here or above*: what is being computed now will ask again when it ends.
+    - *no blocking check failed above*: a bad partition must not travel on.
+    """
+    condition = (
+        _wanted()
+        & ~Condition.in_progress()
+        & ~Condition.any_deps_in_progress().with_label("an input is being computed")
+        & ~_failed_blocking_checks()
+    )
+    if every_author:
+        condition &= ~Condition.any_deps_missing().with_label("an input is missing")
+    return condition.with_label("follow the inputs: new content above, everything there, every blocking check passed")
+
+
+def retrain_on_new_data() -> dg.AutomationCondition:  # type: ignore[type-arg]
+    """Return the condition of GPU assets: train when, and only when, the data really changed and is trustworthy.
+
+    As `follow_inputs`, with two differences, because a training costs money:
+
+    - *every blocking check above has passed*, not merely none failed: a check that has not run yet holds training
+      back, and so does one that was run before the newest data came.
+    - the request is remembered (`since`) over any number of ticks, so that a training held back by a failed check
+      starts once the check passes, and starts once.
+    """
+    return (
+        _wanted()
+        & ~Condition.any_deps_missing().with_label("an input is missing")
+        & ~Condition.in_progress()
+        & ~Condition.any_deps_in_progress().with_label("an input is being computed")
+        & ~Condition.any_deps_match(
+            Condition.any_checks_match(~Condition.check_passed(), blocking_only=True)
+        ).with_label("a blocking check above has not passed")
+    ).with_label("retrain on new data: new content above, and every blocking check passed")
+
+
+def _wanted() -> dg.AutomationCondition:  # type: ignore[type-arg]
+    """Return what makes an asset wanted: new content above since it was last asked for, or no result at all.
+
+    The memory is of what was *handled*, and its opposite is wanted: where `since` is told in one tick that this was
+    asked for and that an input has changed again, it forgets, and what has to be forgotten is that this was handled.
+    The run that was asked for may have read the older content.
+
+    Before there is any author, nothing is missing above an asset that reads all of them: so something has to be there.
+    """
+    changed = Condition.any_deps_updated().replace("newly_updated", Condition.data_version_changed())
+    handled = (Condition.newly_requested() | Condition.initial_evaluation()).since(changed)
+    never_built = Condition.missing().newly_true().since(Condition.newly_requested() | Condition.newly_updated())
+    something_above = Condition.any_deps_match(~Condition.missing())
+    return ((~handled | never_built) & something_above).with_label("an input has new content, or this was never built")
+
+
+def _failed_blocking_checks() -> dg.AutomationCondition:  # type: ignore[type-arg]
+    return Condition.any_deps_match(
+        Condition.any_checks_match(Condition.check_failed(), blocking_only=True)
+    ).with_label("a blocking check above failed")

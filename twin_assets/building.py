@@ -1,0 +1,225 @@
+"""Building one author's twin from the command line: what is missing or stale, as one run in the local instance.
+
+The plan follows the same states that the Dagster UI shows. How an asset is made, and how the result is printed, do not
+belong here.
+"""
+
+import logging
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import dagster as dg
+from dagster_shared.error import SerializableErrorInfo
+
+from jobs.jobs import TWIN_JOB
+from resources.warehouse import Warehouse
+from twin_assets.collection.authors import author_slugs, load_author
+from twin_assets.collection.observation import observe_author
+from twin_assets.errors import UserError
+from twin_assets.partitions import AUTHORS_PARTITION
+from twin_assets.settings import Settings
+from twin_assets.staleness import AssetState, StateReader
+
+READ_OF_EVERY_AUTHOR = ("raw_documents", "cleaned_documents", "style_profile")
+"""What `base_model` and `eval_report` read of every author, and not only of the one that is built."""
+
+REUSES_BY_CONTENT = ("base_model", "preference_dataset", "sft_checkpoint", "dpo_checkpoint", "eval_report")
+"""The assets that look up what they trained or generated before, unless their configuration says `force`."""
+
+INTERRUPTED = "DagsterExecutionInterruptedError"
+QUIET_LOG = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+
+Progress = Callable[[dg.DagsterEvent], None]
+Notice = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Build:
+    """What a build did."""
+
+    author: str
+    run_id: str | None
+    """The run that the UI shows; None if everything was fresh."""
+    built: tuple[str, ...]
+    success: bool
+    failed: tuple[str, ...] = field(default=())
+    """The assets whose step failed."""
+    failures: tuple[str, ...] = field(default=())
+    """Why, a sentence per failed step."""
+
+
+class Builder:
+    """Plans and runs builds on one instance."""
+
+    def __init__(self, definitions: dg.Definitions, instance: dg.DagsterInstance, settings: Settings) -> None:
+        self._definitions = definitions
+        self._instance = instance
+        self._settings = settings
+        self._warehouse = Warehouse.from_settings(settings)
+
+    def reader(self) -> StateReader:
+        """Return a reader of the states as they are now."""
+        return StateReader(self._definitions, self._instance)
+
+    def register_authors(self, *, wanted: str | None = None, notice: Notice = lambda _: None) -> list[str]:
+        """Add a partition for every author who has something to collect, and record what the sources hold.
+
+        Raises:
+            UserError: If the `wanted` author cannot be used; the others are passed over with a notice.
+        """
+        registered = []
+        for slug in author_slugs(self._settings.authors_dir):
+            try:
+                author = load_author(self._settings.authors_dir, slug)
+                observation = observe_author(self._instance, author, self._settings.authors_dir, self._warehouse)
+            except UserError as error:
+                if slug == wanted:
+                    raise
+                notice(f"{slug} is passed over: {error}")
+                continue
+            if observation:
+                self._instance.report_runless_asset_event(observation)
+            registered.append(slug)
+        self._instance.add_dynamic_partitions(AUTHORS_PARTITION, registered)
+        return registered
+
+    def build(
+        self,
+        author: str,
+        *,
+        until: str | None = None,
+        force: bool = False,
+        notice: Notice = lambda _: None,
+        progress: Progress = lambda _: None,
+        run_config: Mapping[str, Any] | None = None,
+    ) -> Build:
+        """Build what is missing or stale for one author.
+
+        Args:
+            author: Slug of the author.
+            until: Stop at this asset; everything above it is built, nothing else.
+            force: Build also what is fresh, and train and generate again.
+            notice: Is told in a sentence what a user should know on the way.
+            progress: Is told every event of the run.
+            run_config: Run configuration of the assets.
+
+        Raises:
+            UserError: If the author or the asset is unknown, or the author's sources cannot be used.
+        """
+        load_author(self._settings.authors_dir, author)
+        targets = self._targets(until)
+        registered = self.register_authors(wanted=author, notice=notice)
+        for other in registered:
+            if other != author:
+                self._build_shared_inputs(other, targets, notice)
+        selection = self._selection(author, targets, force=force)
+        if not selection:
+            return Build(author=author, run_id=None, built=(), success=True)
+        tags = {"author": author, "stage": "all" if until is None else until}
+        config = merged(run_config or {}, _force(selection)) if force else run_config or {}
+        return self._run(author, selection, tags, progress, config)
+
+    def _targets(self, until: str | None) -> list[str]:
+        reader = self.reader()
+        order = reader.build_order()
+        if until is None:
+            return order
+        if until not in order:
+            raise UserError(f"There is no asset {until!r}; the assets are: {', '.join(order)}.")
+        above = reader.upstream(until)
+        return [asset for asset in order if asset in above]
+
+    def _selection(self, author: str, targets: Sequence[str], *, force: bool) -> list[str]:
+        if force:
+            return list(targets)
+        reader = self.reader()
+        stale = [asset for asset in targets if reader.state(asset, author).needs_building]
+        below = reader.downstream(stale)
+        return [asset for asset in targets if asset in below]
+
+    def _build_shared_inputs(self, other: str, targets: Sequence[str], notice: Notice) -> None:
+        """Bring up to date what assets of this build read of another author."""
+        if not {"base_model", "eval_report"} & set(targets):
+            return
+        selection = self._selection(other, [asset for asset in READ_OF_EVERY_AUTHOR if asset in targets], force=False)
+        if not selection:
+            return
+        notice(f"Reading the writings of {other}, which the base model and the comparison of styles need.")
+        build = self._run(other, selection, {"author": other, "stage": "shared inputs"}, lambda _: None, {})
+        for failure in build.failures:
+            notice(f"{other} is passed over: {failure}")
+
+    def _run(
+        self, author: str, selection: Sequence[str], tags: dict[str, str], progress: Progress, config: Mapping[str, Any]
+    ) -> Build:
+        run_id = str(uuid.uuid4())
+        events: list[dg.DagsterEvent] = []
+        complaints: dict[str, str] = {}
+
+        def listen(entry: dg.EventLogEntry) -> None:
+            if entry.dagster_event:
+                events.append(entry.dagster_event)
+                progress(entry.dagster_event)
+            elif entry.step_key and int(entry.level) >= logging.ERROR:
+                complaints[entry.step_key] = entry.user_message
+
+        self._instance.add_event_listener(run_id, listen)
+        result = self._definitions.resolve_job_def(TWIN_JOB).execute_in_process(
+            run_id=run_id,
+            partition_key=author,
+            asset_selection=[dg.AssetKey(asset) for asset in selection],
+            instance=self._instance,
+            tags=tags,
+            run_config={**QUIET_LOG, **config},
+            raise_on_error=False,
+        )
+        built = tuple(
+            event.asset_key.to_user_string() for event in events if event.is_step_materialization and event.asset_key
+        )
+        failed = tuple(str(event.step_key) for event in events if event.is_step_failure)
+        return Build(author, run_id, built, result.success, failed, tuple(_failures(events, complaints)))
+
+    def states(self, author: str) -> list[AssetState]:
+        """Return the states of all assets for one author."""
+        return self.reader().states(author)
+
+
+def merged(config: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
+    """Return two run configurations as one; where both hold a value, the second counts."""
+    both = {**config, **more}
+    for key in config.keys() & more.keys():
+        if isinstance(config[key], Mapping) and isinstance(more[key], Mapping):
+            both[key] = merged(config[key], more[key])
+    return both
+
+
+def _force(selection: Sequence[str]) -> dict[str, Any]:
+    return {"ops": {asset: {"config": {"force": True}} for asset in REUSES_BY_CONTENT if asset in selection}}
+
+
+def _failures(events: Sequence[dg.DagsterEvent], complaints: Mapping[str, str]) -> Iterator[str]:
+    """Yield why each step failed: what its payload complained of, or the innermost error."""
+    for event in events:
+        if event.is_step_failure:
+            error = event.step_failure_data.error
+            while error and error.cause:
+                error = error.cause
+            if error and error.cls_name == INTERRUPTED:
+                reason = "it was interrupted; what was finished is kept, and the next build goes on from there."
+            else:
+                reason = complaints.get(str(event.step_key)) or _sentence_of(error)
+            yield f"{event.step_key}: {reason}"
+
+
+def _sentence_of(error: SerializableErrorInfo | None) -> str:
+    """Return an error in words: the sentence alone where it was written for the user."""
+    if error is None:
+        return "it failed without a message."
+    _, _, sentence = error.message.strip().partition(": ")
+    return sentence if error.cls_name in _names_of_user_errors(UserError) else error.message.strip()
+
+
+def _names_of_user_errors(kind: type[UserError]) -> set[str]:
+    return {kind.__name__}.union(*(_names_of_user_errors(child) for child in kind.__subclasses__()))

@@ -1,0 +1,128 @@
+"""Which documents are for training and which are held out.
+
+A document is drawn by a hash, not by its position: adding documents moves none of those that are there. Documents that
+nearly repeat each other share a side, so that nothing held out has been read in training under another title.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from twin_assets.documents import CATEGORIES, Category, CleanedDocument, Split, content_hash
+from twin_assets.errors import UserError
+
+MIN_DOCUMENTS = 6
+MIN_WORDS = 3_000
+"""Less than this is too little to learn a style from and to measure it: Burrows' Delta wants blocks of 1,000 words."""
+MIN_TEST_CLUSTERS = 2
+MIN_TRAIN_CLUSTERS = 3
+MIN_CLUSTERS_TO_HOLD_ONE_OUT = 4
+"""A category with this many distinct documents or more has its share of them in the test split."""
+
+_PROSE: tuple[Category, ...] = ("articles", "posts")
+
+
+class TooLittleTextError(UserError):
+    """An author has written, or has given, too little to train a twin and to hold something out."""
+
+
+class _Cluster(NamedTuple):
+    """A document together with those that nearly repeat it."""
+
+    draw: float
+    root: str
+    category: Category
+    n_words: int
+
+
+def split_documents(
+    documents: Sequence[CleanedDocument], *, seed: int, test_fraction: float = 0.15
+) -> dict[str, Split]:
+    """Return the side of every document of an author.
+
+    A cluster of near-duplicates is held out if the hash of the seed and of its root's id, read as a number in [0, 1),
+    falls below `test_fraction`. So a document keeps its side when others are added, with one exception: a small corpus
+    is guaranteed a minimum on either side, filled with the clusters of the lowest numbers (for test) and of the highest
+    (for train). Guaranteed for test are one cluster of prose if there are two, of every category that has at least
+    four the whole number below `test_fraction` of them (or one), and two altogether; for train, one of prose and three
+    altogether. As a corpus grows, a cluster that was there only to fill a minimum may give its place to one with a
+    lower (higher) number.
+
+    Args:
+        documents: All cleaned documents of one author.
+        seed: Another seed gives another draw.
+        test_fraction: Share of the clusters to hold out, in (0, 1).
+
+    Returns:
+        `document_id` -> `train` or `test`.
+
+    Raises:
+        TooLittleTextError: If there are fewer than 6 distinct documents or fewer than 3,000 words in them.
+        ValueError: If `test_fraction` is not between 0 and 1.
+    """
+    if not 0 < test_fraction < 1:
+        raise ValueError(f"test_fraction is {test_fraction}: choose a share between 0 and 1, such as 0.15.")
+    roots = cluster_roots(documents)
+    clusters = sorted(_clusters(documents, roots, seed))
+    n_words = sum(cluster.n_words for cluster in clusters)
+    if len(clusters) < MIN_DOCUMENTS or n_words < MIN_WORDS:
+        author = documents[0].author if documents else "The author"
+        raise TooLittleTextError(
+            f"{author} has {_counted(len(clusters), 'distinct document')} and {_counted(n_words, 'word')}; a twin "
+            f"needs at least {MIN_DOCUMENTS} documents and {MIN_WORDS:,} words: add writings to its sources."
+        )
+    held_out = _held_out(clusters, test_fraction)
+    return {
+        document.document_id: "test" if roots[document.document_id] in held_out else "train" for document in documents
+    }
+
+
+def cluster_roots(documents: Iterable[CleanedDocument]) -> dict[str, str]:
+    """Return, for every document, the id of the document that its cluster of near-duplicates goes back to.
+
+    That id need not be among the documents: the one that was repeated may have been deleted since.
+    """
+    parents = {document.document_id: document.duplicate_of for document in documents}
+    return {document_id: _root(document_id, parents) for document_id in parents}
+
+
+def _root(document_id: str, parents: Mapping[str, str | None]) -> str:
+    visited = [document_id]
+    while (parent := parents.get(visited[-1])) is not None:
+        if parent in visited:
+            # Two that name each other: either would do, so long as it is the same for both.
+            return min(visited[visited.index(parent) :])
+        visited.append(parent)
+    return visited[-1]
+
+
+def _clusters(documents: Iterable[CleanedDocument], roots: Mapping[str, str], seed: int) -> Iterable[_Cluster]:
+    members: dict[str, list[CleanedDocument]] = defaultdict(list)
+    for document in documents:
+        members[roots[document.document_id]].append(document)
+    for root, repeating in members.items():
+        # The root speaks for its cluster; where it has been deleted, the first of the others.
+        first = min(repeating, key=lambda document: (document.document_id != root, document.document_id))
+        draw = int(content_hash([seed, root])[:13], 16) / 16**13
+        yield _Cluster(draw, root, first.category, first.n_words)
+
+
+def _held_out(clusters: Sequence[_Cluster], test_fraction: float) -> set[str]:
+    """Return the roots of the clusters in the test split; `clusters` are in the order of their draw."""
+    prose = [cluster.root for cluster in clusters if cluster.category in _PROSE]
+    held_out = set(prose[:1]) if len(prose) > 1 else set()
+    for category in CATEGORIES:
+        of_category = [cluster.root for cluster in clusters if cluster.category == category]
+        share = max(1, int(test_fraction * len(of_category)))
+        held_out |= set(of_category[:share]) if len(of_category) >= MIN_CLUSTERS_TO_HOLD_ONE_OUT else set()
+    for cluster in clusters:
+        if len(held_out) == len(clusters) - MIN_TRAIN_CLUSTERS:
+            break
+        wanted = cluster.draw < test_fraction or len(held_out) < MIN_TEST_CLUSTERS
+        if wanted and cluster.root not in prose[-1:]:
+            held_out.add(cluster.root)
+    return held_out
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"

@@ -1,0 +1,211 @@
+"""The domain entities: what flows through the graph, from an author to a dataset row.
+
+Each entity is one pydantic model. Its fields, in order, are the columns of the table in which it is stored, and each
+field's description is that column's description in the Dagster UI: the definition stands here and nowhere else.
+No I/O, no Dagster and no text processing belongs in this module.
+"""
+
+import hashlib
+import json
+import re
+import uuid
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+SLUG_PATTERN = re.compile(r"^[a-z0-9][a-z0-9-]{0,62}$")
+"""The form of an author slug, which is also the partition key and a part of file and collection names."""
+
+Category = Literal["articles", "posts", "repositories"]
+CATEGORIES: tuple[Category, ...] = ("articles", "posts", "repositories")
+
+Split = Literal["train", "test"]
+
+_ID_NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "https://twin-assets.example/ids")
+
+
+class Entity(BaseModel):
+    """The common base: immutable, and strict about fields that nobody declared."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class RawDocument(Entity):
+    """One article, post or repository as it was collected, before any cleaning."""
+
+    document_id: str = Field(
+        description="UUID of the document: UUIDv5 of its canonical URL, or the id it was imported with"
+    )
+    author: str = Field(description="Slug of the author, the partition key")
+    category: Category = Field(description="articles, posts or repositories: decides how the text is processed")
+    platform: str = Field(description="Where it was published, as the source names it")
+    url: str | None = Field(default=None, description="Canonical address of the document")
+    title: str | None = Field(default=None, description="Title as published")
+    subtitle: str | None = Field(default=None, description="Subtitle as published")
+    published_at: datetime | None = Field(default=None, description="Publication time, UTC")
+    language: str | None = Field(default=None, description="Language as declared by the source (ISO 639-1)")
+    media_type: Literal["text/markdown", "text/html", "text/plain"] = Field(
+        default="text/markdown", description="Form of the text; a repository file is text/plain"
+    )
+    text: str | None = Field(default=None, description="Text as collected (articles and posts)")
+    files: dict[str, str] | None = Field(default=None, description="Relative path to file text (repositories)")
+    source: str = Field(description="Name of the source that collected it: folder or import")
+    position: int = Field(
+        default=0, description="0-based place among the records of its source: the order of an export"
+    )
+    native: dict[str, Any] | None = Field(
+        default=None, description="The imported record, field by field, so that an export gives it back"
+    )
+
+    @property
+    def content_hash(self) -> str:
+        """SHA-256 of the canonical JSON of what was collected: an edit is a new hash under the same id."""
+        return content_hash(self.model_dump(mode="json", exclude={"position"}))
+
+
+class CleanedDocument(Entity):
+    """One document as clean Markdown, ready for chunking, datasets and style measurement."""
+
+    document_id: str = Field(description="UUID of the document, as in raw_documents")
+    author: str = Field(description="Slug of the author")
+    category: Category = Field(description="articles, posts or repositories")
+    platform: str = Field(description="Where it was published")
+    url: str | None = Field(description="Canonical address")
+    title: str | None = Field(description="Title, without site furniture")
+    text: str = Field(description="Clean Markdown: no navigation, structure and code intact")
+    language: str | None = Field(description="Declared language (ISO 639-1)")
+    published_at: datetime | None = Field(description="Publication time, UTC")
+    content_hash: str = Field(description="SHA-256 of the collected document this text was made from")
+    duplicate_of: str | None = Field(description="document_id of the document that this one nearly repeats")
+    n_words: int = Field(description="Words in text, split at white space")
+
+
+class Chunk(Entity):
+    """One passage of a cleaned document, small enough for the embedding model to read whole."""
+
+    chunk_id: str = Field(description="UUIDv5 of document, text and occurrence: unmoved by edits elsewhere")
+    document_id: str = Field(description="Document the passage stands in")
+    author: str = Field(description="Slug of the author")
+    category: Category = Field(description="articles, posts or repositories")
+    position: int = Field(description="0-based position of the passage in its document")
+    headings: list[str] = Field(description="Headings above the passage, outermost first")
+    text: str = Field(description="The passage, verbatim: cleaned text from start to end")
+    start: int = Field(description="Offset of the first character in the cleaned text")
+    end: int = Field(description="Offset after the last character in the cleaned text")
+    n_tokens: int = Field(description="Tokens for the embedding model, special tokens included")
+
+
+class InstructRow(Entity):
+    """One instruction with an answer grounded in the author's own text."""
+
+    instruction: str = Field(description="What a person would ask")
+    answer: str = Field(description="The author's passage, verbatim")
+    author: str = Field(description="Slug of the author")
+    category: Category = Field(description="articles, posts or repositories")
+    document_id: str = Field(description="Document the answer stands in")
+    start: int = Field(description="Offset of the answer's first character in the cleaned text")
+    end: int = Field(description="Offset after the answer's last character in the cleaned text")
+    generator: str = Field(description="What wrote the instruction, with its version")
+    prompt_hash: str = Field(description="SHA-256 of the template and its inputs")
+    split: Split = Field(description="train or test; a document and its near-duplicates share one side")
+
+
+class PreferenceRow(Entity):
+    """One prompt with the author's own passage against a text that a model wrote."""
+
+    prompt: str = Field(description="What a person would ask")
+    chosen: str = Field(description="The author's passage, verbatim")
+    rejected: str = Field(description="What the base model wrote for the same prompt")
+    author: str = Field(description="Slug of the author")
+    category: Category = Field(description="articles, posts or repositories")
+    document_id: str = Field(description="Document that chosen stands in")
+    start: int = Field(description="Offset of chosen's first character in the cleaned text")
+    end: int = Field(description="Offset after chosen's last character in the cleaned text")
+    rejected_by: str = Field(description="Model that wrote rejected: its data version and generation settings")
+    prompt_hash: str = Field(description="SHA-256 of the prompt, the model and the generation settings")
+    split: Split = Field(description="train or test, as the document's rows in instruct_dataset")
+
+
+class BaseModelRef(Entity):
+    """The model that is fine-tuned: where it lies, and what exactly it is."""
+
+    location: str = Field(description="Folder or hub id, as AutoModelForCausalLM.from_pretrained takes it")
+    revision: str | None = Field(description="Revision of a hub model")
+    licence: str = Field(description="Licence of the weights")
+    version: str = Field(description="Hash of the weights, or of hub id and revision")
+    n_parameters: int | None = Field(description="Number of parameters, if it was trained here")
+
+
+class SourceConfig(BaseModel):
+    """One entry under `sources` in an author file; what else it may hold is the source's own business."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: str = Field(description="Kind of source: folder or import")
+
+
+class Consent(Entity):
+    """Who allowed a twin to be built from these writings."""
+
+    given_by: str = Field(min_length=1, description="Person who gave consent")
+    note: str = Field(default="", description="How and when it was given, or what it covers")
+
+
+class Author(BaseModel):
+    """One author file: whose writings, from where, and with whose consent."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    slug: str = Field(description="Partition key; the name of the file without .yaml")
+    name: str = Field(min_length=1, description="Name as a reader knows it")
+    sources: list[SourceConfig] = Field(min_length=1, description="Where the writings come from")
+    consent: Consent = Field(description="Nothing is collected without it")
+
+    @field_validator("slug")
+    @classmethod
+    def _slug_is_well_formed(cls, slug: str) -> str:
+        return checked_slug(slug)
+
+
+def checked_slug(slug: str) -> str:
+    """Return `slug` if it may name a partition.
+
+    Raises:
+        ValueError: If it is not 1 to 63 lower-case letters, digits and hyphens, beginning with a letter or digit.
+    """
+    if not SLUG_PATTERN.fullmatch(slug):
+        raise ValueError(
+            f"{slug!r} is not a valid author slug: use 1 to 63 lower-case letters, digits and hyphens, "
+            "and begin with a letter or digit, as in 'mira-voss'."
+        )
+    return slug
+
+
+def document_id_for(identity: str) -> str:
+    """Return the UUIDv5 that names the document with this canonical URL, or with this `platform:native-id`."""
+    return str(uuid.uuid5(_ID_NAMESPACE, identity))
+
+
+def chunk_id_for(document_id: str, text: str, occurrence: int) -> str:
+    """Return the UUIDv5 of a passage.
+
+    It depends on the passage's own text, so an edit at the top of a document leaves the ids of the untouched passages
+    alone; `occurrence` (0-based) tells equal passages of one document apart.
+    """
+    return str(uuid.uuid5(_ID_NAMESPACE, f"{document_id}:{text_hash(text)}:{occurrence}"))
+
+
+def text_hash(text: str) -> str:
+    """Return the SHA-256 of a text's UTF-8 bytes, in hexadecimal."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def content_hash(value: Any) -> str:
+    """Return the SHA-256 of a value's canonical JSON: sorted keys, no spaces, UTF-8.
+
+    Raises:
+        TypeError: If the value holds something that JSON cannot.
+    """
+    canonical = json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return text_hash(canonical)

@@ -1,0 +1,1 @@
+"""The features stage: collected documents become clean Markdown, bounded passages and vectors."""

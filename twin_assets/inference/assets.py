@@ -1,0 +1,146 @@
+"""Assets of serving: the registry versions of an author's twin, and which of them is the champion."""
+
+from pathlib import Path
+
+import dagster as dg
+
+from resources.artifacts import ArtifactStore
+from resources.project import Project
+from resources.tracker import CANDIDATE, CHAMPION, ModelVersion, Tracker, registered_name
+from twin_assets.automation import follow_inputs
+from twin_assets.documents import BaseModelRef
+from twin_assets.evaluation.reports import EvalReport
+from twin_assets.inference.registration import Registration, judge
+from twin_assets.partitions import authors_partitions
+from twin_assets.reporting import OWNERS, data_version
+from twin_assets.training.manifest import Manifest, read_manifest
+
+STAGES = ("sft", "dpo")
+
+
+@dg.asset(
+    partitions_def=authors_partitions,
+    deps=["sft_checkpoint", "dpo_checkpoint"],
+    group_name="serving",
+    owners=OWNERS,
+    kinds={"mlflow"},
+    code_version="1",
+    io_manager_key="reports",
+    automation_condition=follow_inputs(),
+)
+def registered_model(
+    context: dg.AssetExecutionContext,
+    eval_report: EvalReport,
+    base_model: BaseModelRef,
+    project: Project,
+    artifacts: ArtifactStore,
+    tracker: Tracker,
+) -> dg.MaterializeResult[Registration]:
+    """The author's model in the MLflow registry: a version per checkpoint, and the verdict of the promotion gate.
+
+    The better of SFT and DPO gets the alias `candidate`; it becomes `champion` if it beats the present champion, or the
+    base model where there is none, outside the noise. The reason, in words and numbers, is a tag on the version. A
+    checkpoint that is registered already is not registered again.
+
+    If it fails, the champion stays champion.
+    """
+    author, name = context.partition_key, registered_name(context.partition_key)
+    versions = {stage: _registered(context, stage, base_model, project, artifacts, tracker) for stage in STAGES}
+    candidate = versions[str(eval_report.chosen)]
+    champion = next((version for version in tracker.versions(name) if CHAMPION in version.aliases), None)
+    previous = _previous(artifacts, author)
+    scores = dict(previous.scores) if previous else {}
+    decision = judge(
+        eval_report,
+        candidate=candidate.version,
+        champion=champion.version if champion else None,
+        known_scores=scores,
+        seed=project.seed,
+    )
+    tracker.set_alias(name, CANDIDATE, candidate.version)
+    tracker.set_tags(name, candidate.version, {"promotion": decision.reason})
+    if decision.promote:
+        tracker.set_alias(name, CHAMPION, candidate.version)
+    champion_version = candidate.version if decision.promote else champion.version if champion else None
+    registration = Registration(
+        author=author,
+        name=name,
+        versions={stage: version.version for stage, version in versions.items()},
+        candidate=candidate.version,
+        champion=champion_version,
+        verdict=decision,
+        scores=scores | {version.version: eval_report.scores_of(stage) for stage, version in versions.items()},
+    )
+    return dg.MaterializeResult(
+        value=registration,
+        # The verdict reads otherwise when it is asked again about what is champion by now; what is registered does not.
+        data_version=data_version([registration.versions, registration.candidate, registration.champion]),
+        metadata={
+            "summary": f"{name}: candidate version {candidate.version} ({eval_report.chosen}), champion "
+            f"{champion_version or 'none'}",
+            "dagster/uri": f"models:/{name}/{candidate.version}",
+            "candidate": int(candidate.version),
+            "champion": champion_version or "none",
+            "promoted": decision.promote,
+            "reason": decision.reason,
+            "registry": dg.MetadataValue.url(tracker.version_url(name, candidate.version)),
+            **{f"version_{stage}": int(version.version) for stage, version in versions.items()},
+        },
+    )
+
+
+def _registered(
+    context: dg.AssetExecutionContext,
+    stage: str,
+    base_model: BaseModelRef,
+    project: Project,
+    artifacts: ArtifactStore,
+    tracker: Tracker,
+) -> ModelVersion:
+    """Return the version of a stage's present checkpoint, registering it if it is new."""
+    author = context.partition_key
+    name, folder = registered_name(author), artifacts.folder(f"{stage}_checkpoint", author)
+    manifest = read_manifest(folder)
+    for version in tracker.versions(name):
+        if version.tags.get("stage") == stage and version.tags.get("checkpoint") == manifest.data_version:
+            return version
+    return _register(context, stage, folder, manifest, base_model, project, tracker)
+
+
+def _register(
+    context: dg.AssetExecutionContext,
+    stage: str,
+    folder: Path,
+    manifest: Manifest,
+    base_model: BaseModelRef,
+    project: Project,
+    tracker: Tracker,
+) -> ModelVersion:
+    author = context.partition_key
+    run_id = tracker.find_run(author, tag="spec_hash", value=manifest.spec_hash) or tracker.start_run(
+        f"{stage}_checkpoint", author=author, tags={"stage": stage, "spec_hash": manifest.spec_hash}
+    )
+    return tracker.register(
+        registered_name(author),
+        folder,
+        run_id=run_id,
+        description=f"{stage.upper()} of {base_model.location.rsplit('/', 1)[-1]} on the writings of {author}.",
+        tags={
+            "author": author,
+            "stage": stage,
+            "checkpoint": manifest.data_version,
+            "spec_hash": manifest.spec_hash,
+            "dataset_version": manifest.spec.dataset_version,
+            "code_version": manifest.spec.code_version,
+            "base_model": base_model.version,
+            "base_model_licence": base_model.licence,
+            "chat_template": manifest.spec.chat_template_hash,
+            "dagster_run": context.run_id,
+            "dagster_run_url": project.run_url(context.run_id),
+        },
+    )
+
+
+def _previous(artifacts: ArtifactStore, author: str) -> Registration | None:
+    path = artifacts.path("registered_model", author, ".json")
+    return Registration.model_validate_json(path.read_text(encoding="utf-8")) if path.exists() else None

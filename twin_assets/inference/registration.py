@@ -1,0 +1,58 @@
+"""What the registry holds for an author, as data: versions, their scores, and the verdict of the promotion gate."""
+
+from collections.abc import Mapping
+
+from pydantic import Field
+
+from twin_assets.documents import Entity
+from twin_assets.evaluation.promotion import Verdict, verdict
+from twin_assets.evaluation.reports import EvalReport, ModelScores
+
+
+class Registration(Entity):
+    """The state of an author's model in the registry after a build."""
+
+    author: str = Field(description="Slug of the author")
+    name: str = Field(description="Name of the registered model")
+    versions: dict[str, str] = Field(description="Version by stage, sft and dpo, of the present checkpoints")
+    candidate: str = Field(description="Version with the alias candidate")
+    champion: str | None = Field(description="Version with the alias champion, if one earned it")
+    verdict: Verdict = Field(description="What the promotion gate decided, and why")
+    scores: dict[str, ModelScores] = Field(
+        description="Scores of every version as it was measured, so that a later candidate can be compared with it"
+    )
+
+
+def judge(
+    report: EvalReport,
+    *,
+    candidate: str,
+    champion: str | None,
+    known_scores: Mapping[str, ModelScores],
+    seed: int,
+) -> Verdict:
+    """Let the promotion gate compare the report's chosen model with the present champion.
+
+    Args:
+        report: The evaluation that chose the candidate.
+        candidate: Registry version of the chosen model.
+        champion: Registry version that is champion now, None when there is none.
+        known_scores: Scores by registry version, as measured when each was registered.
+        seed: Seed of the bootstrap.
+    """
+    if candidate == champion:
+        return Verdict(
+            promote=False, reason=f"Version {candidate} is the champion already, and nothing newer was trained."
+        )
+    if champion is not None and champion not in known_scores:
+        return Verdict(
+            promote=False,
+            reason=f"The champion, version {champion}, was never measured here, so it cannot be compared: "
+            "promote the candidate by hand if it is better.",
+        )
+    return verdict(
+        report.scores_of(str(report.chosen)),
+        known_scores[champion] if champion is not None else None,
+        base=report.base,
+        seed=seed,
+    )

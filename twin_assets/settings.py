@@ -1,0 +1,153 @@
+"""The one place where the environment is read: what the platform runs on, and where it keeps things.
+
+A profile (`TWIN_PROFILE`) is only a set of defaults; every value can be set alone, in the environment or in `.env`.
+Nothing else in the project looks at environment variables. Secrets are `SecretStr`, so that no repr shows them.
+"""
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from twin_assets.errors import UserError
+
+PROJECT_ROOT = Path(__file__).resolve().parents[1]
+"""The checkout: `.twin`, `authors` and `.env` lie here unless a setting says otherwise."""
+
+Profile = Literal["offline", "laptop", "cloud"]
+
+OFFLINE_BASE_MODEL = "offline"
+"""The value of `base_model` that means: train the small model of this platform, here."""
+
+PROFILES: dict[str, dict[str, Any]] = {
+    # Nothing is downloaded: every model is installed as a package or trained on the spot.
+    "offline": {"base_model": OFFLINE_BASE_MODEL, "hub_offline": True},
+    # A model that one CPU or one small GPU can fine-tune.
+    "laptop": {
+        "base_model": "HuggingFaceTB/SmolLM2-135M-Instruct",
+        "base_model_licence": "apache-2.0",
+        "hub_offline": False,
+    },
+    "cloud": {
+        "base_model": "meta-llama/Llama-3.1-8B",
+        "base_model_licence": "llama3.1",
+        "hub_offline": False,
+    },
+}
+
+
+class ProfileDefaults(PydanticBaseSettingsSource):
+    """The settings source of lowest rank: the values that the chosen profile implies."""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        """Return the profile's value of one field, as pydantic-settings asks for it."""
+        profile = self.current_state.get("profile", "offline")
+        return PROFILES.get(profile, {}).get(field_name), field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        """Return every value that the profile implies."""
+        return dict(PROFILES.get(self.current_state.get("profile", "offline"), {}))
+
+
+class Settings(BaseSettings):
+    """Everything that can be set, with its default and the name of its environment variable.
+
+    Each field is read from `TWIN_<FIELD>`; addresses of servers also from the name that their own tools use.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix="TWIN_",
+        env_file=PROJECT_ROOT / ".env",
+        env_ignore_empty=True,
+        extra="ignore",
+        populate_by_name=True,
+        frozen=True,
+    )
+
+    profile: Profile = Field(default="offline", description="offline, laptop or cloud")
+    home: Path = Field(default=PROJECT_ROOT / ".twin", description="Folder of everything that a run writes")
+    authors_dir: Path = Field(default=PROJECT_ROOT / "authors", description="Folder of the author files")
+
+    mongodb_url: SecretStr | None = Field(
+        default=None, validation_alias="MONGODB_URL", description="MongoDB server; embedded neosqlite without it"
+    )
+    mongodb_database: str = Field(default="twin", description="Database name on the MongoDB server")
+    qdrant_url: str | None = Field(
+        default=None, validation_alias="QDRANT_URL", description="Qdrant server; a folder per author without it"
+    )
+    qdrant_api_key: SecretStr | None = Field(default=None, validation_alias="QDRANT_API_KEY")
+    mlflow_tracking_uri: str | None = Field(
+        default=None, validation_alias="MLFLOW_TRACKING_URI", description="MLflow server; SQLite in home without it"
+    )
+    mlflow_ui_url: str = Field(default="http://127.0.0.1:5000", description="Where `make ui` serves MLflow, for links")
+    dagster_ui_url: str = Field(
+        default="http://127.0.0.1:3000", description="Where `make ui` serves Dagster, for links"
+    )
+    artifacts_uri: str | None = Field(
+        default=None,
+        description="Where tables, datasets and reports lie: a folder or s3://...; home/artifacts without it",
+    )
+
+    embedding_model: str = Field(
+        default="all-MiniLM-L6-v2",
+        description="Embedding model: the packaged all-MiniLM-L6-v2, or any sentence-transformers id or path",
+    )
+    base_model: str = Field(
+        default=OFFLINE_BASE_MODEL, description="'offline' (trained here), or a hub id or path to fine-tune"
+    )
+    base_model_revision: str = Field(
+        default="main", description="Revision of the hub model: pin a commit for production"
+    )
+    base_model_licence: str = Field(default="unknown", description="Licence of the hub model, kept with every version")
+    hub_offline: bool = Field(default=True, description="Forbid downloads from a model hub")
+
+    seed: int = Field(default=0, description="Seed of the split, of sampling and of training")
+    test_fraction: float = Field(
+        default=0.15, gt=0, lt=0.5, description="Share of documents held out from training, for evaluation"
+    )
+    lock_timeout_seconds: float = Field(
+        default=60.0, ge=0, description="How long a step waits for an embedded store that another process holds"
+    )
+
+    @field_validator("home", "authors_dir")
+    @classmethod
+    def _absolute(cls, path: Path) -> Path:
+        return path if path.is_absolute() else (PROJECT_ROOT / path).resolve()
+
+    @classmethod
+    def load(cls) -> "Settings":
+        """Read the settings from environment and `.env`.
+
+        Raises:
+            UserError: If a value is not of the right form; the setting is named.
+        """
+        try:
+            return cls()
+        except ValidationError as error:
+            first = error.errors()[0]
+            name = ".".join(str(part) for part in first["loc"])
+            raise UserError(f"The setting {name} (TWIN_{name.upper()}) is not usable: {first['msg']}.") from error
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Rank the sources: arguments, environment, `.env`, and the profile's defaults last."""
+        return init_settings, env_settings, dotenv_settings, file_secret_settings, ProfileDefaults(settings_cls)
+
+    @property
+    def artifacts_root(self) -> str:
+        """Root of tables, datasets, checkpoints and reports."""
+        return self.artifacts_uri or str(self.home / "artifacts")
+
+    @property
+    def tracking_uri(self) -> str:
+        """Address that MLflow clients use."""
+        return self.mlflow_tracking_uri or f"sqlite:///{self.home / 'mlflow' / 'mlflow.db'}"

@@ -1,0 +1,128 @@
+"""What is built, what is stale and why: the same answer that the Dagster UI gives, for the command line.
+
+Dagster compares the data versions of an asset's inputs and its code version with those it was built from. This module
+is the one place that touches its resolver (`CachingStaleStatusResolver`, the class behind the UI's status), which is
+not a public API: a change there stays here.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import dagster as dg
+from dagster._core.definitions.data_version import CachingStaleStatusResolver, StaleCause, StaleStatus
+from dagster._core.event_api import PartitionKeyFilter
+from dagster._core.loader import LoadingContextForTest
+from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
+
+State = Literal["fresh", "stale", "missing"]
+
+_STATES: dict[StaleStatus, State] = {
+    StaleStatus.FRESH: "fresh",
+    StaleStatus.STALE: "stale",
+    StaleStatus.MISSING: "missing",
+}
+
+
+@dataclass(frozen=True)
+class AssetState:
+    """The state of one asset, for one author where it is partitioned."""
+
+    asset: str
+    author: str | None
+    state: State
+    causes: tuple[str, ...]
+    """Why it is stale, each as a short clause."""
+    failed_checks: tuple[str, ...]
+    """Names of the checks that did not pass at their last run."""
+    blocked: bool
+    """Whether one of them blocks, so that what is below was not built from it."""
+
+    @property
+    def needs_building(self) -> bool:
+        """Whether building it could change anything: a check that only warns says the same of the same content."""
+        return self.state != "fresh" or self.blocked
+
+
+class StateReader:
+    """Reads the states of assets from a Dagster instance, without writing anything."""
+
+    def __init__(self, definitions: dg.Definitions, instance: dg.DagsterInstance) -> None:
+        self._instance = instance
+        self.graph = definitions.resolve_asset_graph()
+        self._resolver = CachingStaleStatusResolver(instance, self.graph, LoadingContextForTest(instance))
+
+    def state(self, asset: str, author: str | None) -> AssetState:
+        """Return the state of one asset; `author` counts only if the asset is partitioned."""
+        key = dg.AssetKey(asset)
+        partition = author if self.graph.get(key).is_partitioned else None
+        state = _STATES[self._resolver.get_status(key, partition)]
+        causes = self._resolver.get_stale_causes(key, partition) if state == "stale" else []
+        failed = list(self._failed_checks(key, partition))
+        return AssetState(
+            asset=asset,
+            author=partition,
+            state=state,
+            causes=tuple(_clause(cause) for cause in causes),
+            failed_checks=tuple(check.name for check in failed),
+            blocked=any(self.graph.get_check_spec(check).blocking for check in failed),
+        )
+
+    def states(self, author: str) -> list[AssetState]:
+        """Return the states of all assets that the platform builds, inputs before what is made of them.
+
+        Dagster calls an asset stale when an input of its own has changed. Here it is stale also when an input is: what
+        stands on old ground is old, and the one who asks should see how far an edit reaches.
+        """
+        found: dict[str, AssetState] = {}
+        for asset in self.build_order():
+            state = self.state(asset, author)
+            parents = sorted(key.to_user_string() for key in self.graph.get(dg.AssetKey(asset)).parent_keys)
+            causes = tuple(
+                f"{parent} is {found[parent].state}"
+                for parent in parents
+                if parent in found and found[parent].state != "fresh"
+            )
+            found[asset] = replace(state, state="stale", causes=causes) if state.state == "fresh" and causes else state
+        return list(found.values())
+
+    def build_order(self) -> list[str]:
+        """Return the names of all assets that the platform builds, inputs first."""
+        return [
+            key.to_user_string()
+            for key in self.graph.toposorted_asset_keys
+            if key in self.graph.materializable_asset_keys
+        ]
+
+    def downstream(self, assets: Iterable[str]) -> set[str]:
+        """Return these assets and everything made of them."""
+        pending, found = {dg.AssetKey(asset) for asset in assets}, set()
+        while pending:
+            key = pending.pop()
+            found.add(key)
+            pending |= self.graph.get(key).child_keys - found
+        return {key.to_user_string() for key in found}
+
+    def upstream(self, asset: str) -> set[str]:
+        """Return an asset and everything that it is made of."""
+        pending, found = {dg.AssetKey(asset)}, set()
+        while pending:
+            key = pending.pop()
+            found.add(key)
+            pending |= self.graph.get(key).parent_keys - found
+        return {key.to_user_string() for key in found}
+
+    def _failed_checks(self, key: dg.AssetKey, partition: str | None) -> Iterable[dg.AssetCheckKey]:
+        for check_key in sorted(self.graph.get_check_keys_for_assets({key}), key=lambda check: check.name):
+            records = self._instance.event_log_storage.get_asset_check_execution_history(
+                check_key, limit=1, partition_filter=PartitionKeyFilter(key=partition) if partition else None
+            )
+            if records and records[0].status == AssetCheckExecutionRecordStatus.FAILED:
+                yield check_key
+
+
+def _clause(cause: StaleCause) -> str:
+    """Return a cause in words, with the input as its subject where it is one's fault."""
+    if cause.dependency is None:
+        return cause.reason
+    return f"{cause.dependency.asset_key.to_user_string()} {cause.reason.replace('new dependency', 'new')}"

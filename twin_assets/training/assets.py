@@ -1,0 +1,323 @@
+"""Assets of training: the base model, and what SFT and DPO make of it.
+
+An asset here says what is to be trained (a `TrainingSpec`); the payload trains it, wherever the trainer runs it. The
+checkpoint goes straight to the store.
+"""
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+
+from resources.artifacts import ArtifactStore
+from resources.io_managers import EVERY_AUTHOR, write_rows
+from resources.project import Project
+from resources.tracker import Tracker
+from resources.trainer import LocalTrainer, TrainingOutcome
+from twin_assets.automation import retrain_on_new_data
+from twin_assets.datasets.splitting import TooLittleTextError, split_documents
+from twin_assets.documents import BaseModelRef, CleanedDocument, content_hash
+from twin_assets.errors import UserError
+from twin_assets.evaluation.plots import loss_curve
+from twin_assets.partitions import authors_partitions
+from twin_assets.reporting import OWNERS, data_version, picture, readable, rows_version
+from twin_assets.settings import OFFLINE_BASE_MODEL
+from twin_assets.training.chat_template import chat_template, chat_template_hash
+from twin_assets.training.config import DPOConfig, PretrainConfig, SFTConfig, hyperparameters_of
+from twin_assets.training.history import read_history
+from twin_assets.training.hyperparameters import DPOHyperparameters, PretrainHyperparameters, SFTHyperparameters
+from twin_assets.training.manifest import read_manifest
+from twin_assets.training.spec import TrainingSpec
+
+PAYLOAD_VERSION = "1"
+"""Raised when the payload's code changes what a spec is trained to."""
+
+OFFLINE_LICENCE = "the licence of the writings it was trained on"
+
+
+@dg.asset(
+    ins={"cleaned_documents": EVERY_AUTHOR},
+    group_name="training",
+    owners=OWNERS,
+    kinds={"pytorch", "huggingface"},
+    code_version=PAYLOAD_VERSION,
+    io_manager_key="reports",
+    pool="gpu",
+    automation_condition=retrain_on_new_data(),
+)
+def base_model(
+    context: dg.AssetExecutionContext,
+    config: PretrainConfig,
+    cleaned_documents: dict[str, list[CleanedDocument]],
+    project: Project,
+    artifacts: ArtifactStore,
+    trainer: LocalTrainer,
+    tracker: Tracker,
+) -> dg.MaterializeResult[BaseModelRef]:
+    """The model that is fine-tuned: a hub id or path by setting, or a small one trained here, without a download.
+
+    The small one is a byte-level BPE tokenizer and a Llama-architecture model, trained on the training side of every
+    author's documents, never on what is held out. `preference_dataset`, both checkpoints and `eval_report` read it.
+
+    If training fails, the previous model stays whole.
+    """
+    if project.base_model != OFFLINE_BASE_MODEL:
+        return _pointer(project)
+    corpus = training_side(cleaned_documents, project)
+    folder = artifacts.folder("base_model")
+    dataset = folder.with_name(".base_model.corpus")
+    shutil.rmtree(dataset, ignore_errors=True)
+    dataset.mkdir(parents=True)
+    try:
+        write_rows(artifacts.path(".base_model.corpus") / "train.parquet", corpus)
+        spec = TrainingSpec(
+            stage="pretrain",
+            author=None,
+            base_model=None,
+            base_model_version=None,
+            dataset_uri=str(dataset),
+            dataset_version=str(rows_version(corpus).value),
+            output_uri=str(folder),
+            hyperparameters=hyperparameters_of(config, PretrainHyperparameters),
+            seed=project.seed,
+            chat_template_hash=chat_template_hash(chat_template()),
+            code_version=PAYLOAD_VERSION,
+        )
+        outcome, run_id = _train(context, spec, trainer, tracker, force=config.force)
+    finally:
+        shutil.rmtree(dataset, ignore_errors=True)
+    metrics = outcome.manifest.metrics
+    authors = {document.author for document in corpus}
+    reference = BaseModelRef(
+        location=str(folder),
+        revision=None,
+        licence=OFFLINE_LICENCE,
+        version=outcome.manifest.data_version,
+        n_parameters=int(metrics["parameters"]),
+    )
+    return dg.MaterializeResult(
+        value=reference,
+        data_version=data_version(reference.version),
+        metadata={
+            "summary": f"{reference.n_parameters:,} parameters, trained here on {len(corpus)} documents of "
+            f"{len(authors)} authors; loss {metrics['train_loss']:.2f}",
+            "licence": OFFLINE_LICENCE,
+            "authors": len(authors),
+            "authors_left_out": len(cleaned_documents) - len(authors),
+            "documents": len(corpus),
+            **_training_metadata(folder, outcome, run_id, tracker),
+        },
+    )
+
+
+@dg.asset(
+    partitions_def=authors_partitions,
+    deps=["instruct_dataset"],
+    group_name="training",
+    owners=OWNERS,
+    kinds={"pytorch", "huggingface", "mlflow"},
+    code_version=PAYLOAD_VERSION,
+    pool="gpu",
+    automation_condition=retrain_on_new_data(),
+)
+def sft_checkpoint(
+    context: dg.AssetExecutionContext,
+    config: SFTConfig,
+    base_model: BaseModelRef,
+    project: Project,
+    artifacts: ArtifactStore,
+    trainer: LocalTrainer,
+    tracker: Tracker,
+) -> dg.MaterializeResult[None]:
+    """The base model after supervised fine-tuning (LoRA) on the author's instruct dataset.
+
+    Trained with TRL and PEFT in the payload, through Dagster Pipes; the adapter and the merged model are both kept,
+    with a manifest that names every file's hash. A checkpoint that already answers the same spec is not trained again.
+    `dpo_checkpoint`, `eval_report` and `registered_model` read it.
+
+    If training fails or is cancelled, the previous checkpoint stays whole, and the next run starts clean.
+    """
+    spec = TrainingSpec(
+        stage="sft",
+        author=context.partition_key,
+        base_model=base_model.location,
+        base_model_version=base_model.version,
+        base_model_revision=base_model.revision,
+        dataset_uri=str(artifacts.folder("instruct_dataset", context.partition_key)),
+        dataset_version=_input_version(context, "instruct_dataset"),
+        output_uri=str(artifacts.folder("sft_checkpoint", context.partition_key)),
+        hyperparameters=hyperparameters_of(config, SFTHyperparameters),
+        seed=project.seed,
+        chat_template_hash=chat_template_hash(chat_template()),
+        code_version=PAYLOAD_VERSION,
+    )
+    return _checkpoint(context, spec, trainer, tracker, force=config.force)
+
+
+@dg.asset(
+    partitions_def=authors_partitions,
+    deps=["preference_dataset", sft_checkpoint],
+    group_name="training",
+    owners=OWNERS,
+    kinds={"pytorch", "huggingface", "mlflow"},
+    code_version=PAYLOAD_VERSION,
+    pool="gpu",
+    automation_condition=retrain_on_new_data(),
+)
+def dpo_checkpoint(
+    context: dg.AssetExecutionContext,
+    config: DPOConfig,
+    project: Project,
+    artifacts: ArtifactStore,
+    trainer: LocalTrainer,
+    tracker: Tracker,
+) -> dg.MaterializeResult[None]:
+    """The SFT model after direct preference optimisation on the author's preference dataset.
+
+    Chosen is the author's own passage, rejected what the base model wrote; the SFT model with its adapter off is the
+    reference. `eval_report` and `registered_model` read it.
+
+    If training fails or is cancelled, the previous checkpoint stays whole, and the next run starts clean.
+    """
+    sft = artifacts.folder("sft_checkpoint", context.partition_key)
+    spec = TrainingSpec(
+        stage="dpo",
+        author=context.partition_key,
+        base_model=str(sft),
+        base_model_version=read_manifest(sft).data_version,
+        dataset_uri=str(artifacts.folder("preference_dataset", context.partition_key)),
+        dataset_version=_input_version(context, "preference_dataset"),
+        output_uri=str(artifacts.folder("dpo_checkpoint", context.partition_key)),
+        hyperparameters=hyperparameters_of(config, DPOHyperparameters),
+        seed=project.seed,
+        chat_template_hash=chat_template_hash(chat_template()),
+        code_version=PAYLOAD_VERSION,
+    )
+    return _checkpoint(context, spec, trainer, tracker, force=config.force)
+
+
+def training_side(cleaned_documents: Mapping[str, list[CleanedDocument]], project: Project) -> list[CleanedDocument]:
+    """Return the documents of all authors that may be trained on: not held out, and each text once.
+
+    An author with too little text to hold something out is left out: the others' model does not wait for more of it.
+
+    Raises:
+        UserError: If no author has text enough.
+    """
+    corpus: list[CleanedDocument] = []
+    refused: TooLittleTextError | None = None
+    for _, documents in sorted(cleaned_documents.items()):
+        try:
+            split = split_documents(documents, seed=project.seed, test_fraction=project.test_fraction)
+        except TooLittleTextError as error:
+            refused = error
+            continue
+        corpus += [
+            document
+            for document in documents
+            if split[document.document_id] == "train" and document.duplicate_of is None
+        ]
+    if refused and not corpus:
+        raise refused
+    return corpus
+
+
+def _pointer(project: Project) -> dg.MaterializeResult[BaseModelRef]:
+    reference = BaseModelRef(
+        location=project.base_model,
+        revision=project.base_model_revision,
+        licence=project.base_model_licence,
+        version=content_hash([project.base_model, project.base_model_revision])[:16],
+        n_parameters=None,
+    )
+    return dg.MaterializeResult(
+        value=reference,
+        data_version=data_version(reference.version),
+        metadata={
+            "summary": f"{reference.location} at {reference.revision}",
+            "location": reference.location,
+            "revision": str(reference.revision),
+            "licence": reference.licence,
+        },
+    )
+
+
+def _checkpoint(
+    context: dg.AssetExecutionContext, spec: TrainingSpec, trainer: LocalTrainer, tracker: Tracker, *, force: bool
+) -> dg.MaterializeResult[None]:
+    outcome, run_id = _train(context, spec, trainer, tracker, force=force)
+    metrics = outcome.manifest.metrics
+    return dg.MaterializeResult(
+        data_version=data_version(outcome.manifest.data_version),
+        metadata={
+            "summary": f"{int(metrics['train_rows']):,} rows, {int(metrics['steps'])} steps; loss "
+            f"{metrics['train_loss']:.2f}, held out {metrics['eval_loss']:.2f}",
+            "base_model_version": str(spec.base_model_version),
+            **_training_metadata(Path(spec.output_uri), outcome, run_id, tracker),
+        },
+    )
+
+
+def _train(
+    context: dg.AssetExecutionContext, spec: TrainingSpec, trainer: LocalTrainer, tracker: Tracker, *, force: bool
+) -> tuple[TrainingOutcome, str | None]:
+    """Train, or take over the checkpoint that answers the same spec; return it with its MLflow run."""
+    finished = None if force else trainer.finished(spec)
+    if finished:
+        context.log.info(f"{spec.output_uri} answers spec {spec.spec_hash[:12]} already: nothing is trained.")
+        run_id = tracker.find_run(spec.author, tag="spec_hash", value=spec.spec_hash)
+        return TrainingOutcome(manifest=finished, reused=True), run_id
+    run_id = tracker.start_run(
+        f"{spec.stage}_checkpoint" if spec.author else "base_model",
+        author=spec.author,
+        tags={
+            "stage": spec.stage,
+            "spec_hash": spec.spec_hash,
+            "dataset_version": spec.dataset_version,
+            "dagster_run": context.run_id,
+        },
+    )
+    tracked = spec.model_copy(update={"tracking": tracker.tracking_run(run_id)})
+    try:
+        outcome = trainer.train(context, tracked)
+    except BaseException:
+        tracker.finish_run(run_id, failed=True)
+        raise
+    tracker.finish_run(
+        run_id,
+        params=spec.hyperparameters.model_dump(),
+        metrics=outcome.manifest.metrics,
+        files={
+            "loss.png": loss_curve(read_history(Path(spec.output_uri))),
+            "manifest.json": (Path(spec.output_uri) / "manifest.json").read_bytes(),
+        },
+    )
+    return outcome, run_id
+
+
+def _training_metadata(folder: Path, outcome: TrainingOutcome, run_id: str | None, tracker: Tracker) -> dict[str, Any]:
+    return {
+        "dagster/uri": str(folder),
+        "reused": outcome.reused,
+        "spec_hash": outcome.manifest.spec_hash,
+        **readable(outcome.manifest.metrics),
+        **({"mlflow_run": dg.MetadataValue.url(tracker.run_url(run_id))} if run_id else {}),
+        "loss_curve": picture(loss_curve(read_history(folder)), "Loss by step"),
+    }
+
+
+def _input_version(context: dg.AssetExecutionContext, asset: str) -> str:
+    """Return the data version of the dataset that this step trains on.
+
+    Raises:
+        UserError: If the dataset was never built.
+    """
+    event = context.instance.get_latest_data_version_record(
+        dg.AssetKey(asset), is_source=False, partition_key=context.partition_key
+    )
+    materialization = event.asset_materialization if event else None
+    if materialization is None or not materialization.tags:
+        raise UserError(f"{asset} of {context.partition_key} was never built: materialize it first.")
+    return str(materialization.tags["dagster/data_version"])

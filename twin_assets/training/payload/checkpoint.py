@@ -1,0 +1,73 @@
+"""Where a checkpoint is written: beside its predecessor, which it replaces only when it is complete.
+
+What is written into the folder belongs to the stages; the manifest belongs to `training.manifest`. One run at a time
+writes to one output: the launcher sees to that.
+"""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from twin_assets.training.spec import TrainingError
+
+PARTIAL = ".partial-"
+REPLACED = ".replaced-"
+
+
+def local_folder(uri: str) -> Path:
+    """Return the folder that a spec's URI names.
+
+    Raises:
+        TrainingError: If it is not a local path: the launcher brings remote data to the machine and the result back.
+    """
+    scheme, separator, rest = uri.partition("://")
+    if not separator:
+        return Path(uri).absolute()
+    if scheme != "file":
+        raise TrainingError(f"{uri} is not a local folder: let the launcher copy it to the training machine first.")
+    return Path(rest)
+
+
+@contextmanager
+def replacing(output: Path) -> Iterator[Path]:
+    """Yield an empty folder that takes the place of `output` when the block ends without an error.
+
+    Until then `output` stays as it is, also if this process is killed. What a killed run left behind is removed first;
+    if it was killed between the two renames at the end, its predecessor is put back.
+    """
+    output.parent.mkdir(parents=True, exist_ok=True)
+    recover(output)
+    partial = output.with_name(f"{output.name}{PARTIAL}{os.getpid()}")
+    partial.mkdir()
+    try:
+        yield partial
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+    _swap(partial, output)
+
+
+def recover(output: Path) -> None:
+    """Remove what an interrupted run left beside `output`, and put `output` back if it was interrupted in the swap."""
+    for replaced in _siblings(output, REPLACED):
+        if output.exists():
+            shutil.rmtree(replaced)
+        else:
+            replaced.rename(output)
+    for partial in _siblings(output, PARTIAL):
+        shutil.rmtree(partial)
+
+
+def _swap(partial: Path, output: Path) -> None:
+    replaced = output.with_name(f"{output.name}{REPLACED}{os.getpid()}")
+    if output.exists():
+        output.rename(replaced)
+    partial.rename(output)
+    if replaced.exists():
+        shutil.rmtree(replaced)
+
+
+def _siblings(output: Path, infix: str) -> list[Path]:
+    return sorted(path for path in output.parent.iterdir() if path.name.startswith(output.name + infix))

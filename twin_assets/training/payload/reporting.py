@@ -1,0 +1,129 @@
+"""Progress on its way out: to the launcher every few seconds, to MLflow each logged step, to `history.json` at the end.
+
+Also the place where a loss that is no longer a number stops the run.
+"""
+
+import math
+import time
+from typing import Any
+
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+
+from twin_assets.training.payload.launcher import Launcher
+from twin_assets.training.spec import TrackingRun, TrainingError
+
+SECONDS_BETWEEN_REPORTS = 5.0
+SHOWN = ("loss", "eval_loss", "learning_rate", "grad_norm", "rewards/margins", "eval_rewards/margins")
+FINITE = ("loss", "eval_loss", "grad_norm")
+
+HistoryRow = dict[str, float]
+
+
+class TrackingLog:
+    """Metrics on their way to an MLflow run.
+
+    A server that fails in the middle does not end a training that goes well: its rows are kept for the next try, and
+    what could not be delivered at last is counted.
+    """
+
+    def __init__(self, run: TrackingRun) -> None:
+        """Open the run.
+
+        Raises:
+            TrainingError: If the run cannot be reached now, before anything was spent.
+        """
+        from mlflow.exceptions import MlflowException
+        from mlflow.tracking import MlflowClient
+
+        self._failure = (MlflowException, OSError)
+        self._run_id = run.run_id
+        self._waiting: list[Any] = []
+        self._client = MlflowClient(tracking_uri=run.uri)
+        try:
+            self._client.get_run(run.run_id)
+        except self._failure as error:
+            raise TrainingError(f"MLflow run {run.run_id} cannot be reached: check the tracking server.") from error
+
+    @property
+    def undelivered(self) -> int:
+        """How many values wait for a server that failed."""
+        return len(self._waiting)
+
+    def log(self, step: int, values: HistoryRow) -> None:
+        """Send the values of one step, and what waits."""
+        from mlflow.entities import Metric
+
+        now = int(time.time() * 1000)  # MLflow wants the time of day; nothing else here depends on it.
+        self._waiting += [Metric(name, value, now, step) for name, value in values.items()]
+        try:
+            self._client.log_batch(self._run_id, metrics=self._waiting)
+        except self._failure:
+            return
+        self._waiting = []
+
+
+class ReportingCallback(TrainerCallback):  # type: ignore[misc]
+    """Passes on what a Hugging Face trainer logs; on the first process only."""
+
+    def __init__(self, launcher: Launcher, tracking: TrackingLog | None) -> None:
+        """Report to `launcher`, and to MLflow if there is a run."""
+        self.history: list[HistoryRow] = []
+        self._launcher = launcher
+        self._tracking = tracking
+        self._reported_at = -math.inf
+        self._reported_tenth = -1
+
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: dict[str, Any] | None = None,
+        **_: Any,
+    ) -> None:
+        """Keep, check and pass on one row.
+
+        Raises:
+            TrainingError: If a loss or the gradient norm is not a finite number.
+        """
+        values = {name: float(value) for name, value in (logs or {}).items() if isinstance(value, int | float)}
+        for name in FINITE:
+            if not math.isfinite(values.get(name, 0.0)):
+                raise TrainingError(
+                    f"{name} is {values[name]} at step {state.global_step}: "
+                    f"lower the learning rate ({args.learning_rate:g}) or look for broken rows in the dataset."
+                )
+        if not state.is_world_process_zero:
+            return
+        self.history.append({"step": float(state.global_step), **values})
+        if self._tracking:
+            self._tracking.log(state.global_step, values)
+        self._say(state, values)
+
+    def last(self, name: str) -> float | None:
+        """Return the value that was logged last under a name."""
+        return next((row[name] for row in reversed(self.history) if name in row), None)
+
+    def first(self, name: str) -> float | None:
+        """Return the value that was logged first under a name."""
+        return next((row[name] for row in self.history if name in row), None)
+
+    def summary(self) -> dict[str, float]:
+        """Return the last training loss, and the evaluation loss before and after, as far as they were logged."""
+        figures = {
+            "train_loss": self.last("loss"),
+            "eval_loss_before": self.first("eval_loss"),
+            "eval_loss": self.last("eval_loss"),
+        }
+        return {name: value for name, value in figures.items() if value is not None}
+
+    def _say(self, state: TrainerState, values: HistoryRow) -> None:
+        tenth = 10 * state.global_step // max(1, state.max_steps)
+        now = time.monotonic()
+        if tenth == self._reported_tenth and now - self._reported_at < SECONDS_BETWEEN_REPORTS:
+            return
+        shown = ", ".join(f"{name} {values[name]:.4g}" for name in SHOWN if name in values)
+        if not shown:
+            return
+        self._reported_at, self._reported_tenth = now, tenth
+        self._launcher.say(f"step {state.global_step}/{state.max_steps}: {shown}")

@@ -1,0 +1,78 @@
+"""The rows a stage trains on, read from Parquet and held to their contract.
+
+A missing file or column, an empty dataset, a blank text or a row from the wrong side of the split ends the training
+here, before any model is loaded.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from twin_assets.documents import InstructRow, PreferenceRow
+from twin_assets.training.spec import Stage, TrainingError
+
+Rows = list[dict[str, Any]]
+Item = TypeVar("Item")
+
+COLUMNS: dict[Stage, tuple[str, ...]] = {
+    "pretrain": ("text", "author"),
+    "sft": tuple(InstructRow.model_fields),
+    "dpo": tuple(PreferenceRow.model_fields),
+}
+"""The columns that a dataset must have; more may be there."""
+
+TEXTS: dict[Stage, tuple[str, ...]] = {
+    "pretrain": ("text",),
+    "sft": ("instruction", "answer"),
+    "dpo": ("prompt", "chosen", "rejected"),
+}
+"""The columns that must not be blank."""
+
+
+def read_rows(folder: Path, stage: Stage, *, split: str) -> Rows:
+    """Read `train.parquet` or `test.parquet` from a dataset folder.
+
+    Returns:
+        The rows, in the file's order, with the contract's columns. Empty if there is no `test.parquet`.
+
+    Raises:
+        TrainingError: If the rows break their contract.
+    """
+    path = folder / f"{split}.parquet"
+    if not path.is_file():
+        if split == "test":
+            return []
+        raise TrainingError(f"{path} does not exist: build the dataset before training on it.")
+    try:
+        there = pq.read_schema(path).names
+        missing = [column for column in COLUMNS[stage] if column not in there]
+        if missing:
+            raise TrainingError(f"{path} lacks the columns {', '.join(missing)}: {stage} needs them.")
+        rows: Rows = pq.read_table(path, columns=list(COLUMNS[stage])).to_pylist()
+    except (OSError, pa.ArrowInvalid) as error:
+        raise TrainingError(f"{path} cannot be read as Parquet: build the dataset again ({error}).") from error
+    if split == "train" and not rows:
+        raise TrainingError(f"{path} is empty: there is nothing to train on.")
+    for number, row in enumerate(rows):
+        _check_row(row, stage, split, f"Row {number} of {path}")
+    return rows
+
+
+def spread(rows: Sequence[Item], limit: int) -> list[Item]:
+    """Return at most `limit` rows, evenly spaced over all of them, in order."""
+    if len(rows) <= limit:
+        return list(rows)
+    return [rows[index * len(rows) // limit] for index in range(limit)]
+
+
+def _check_row(row: dict[str, Any], stage: Stage, split: str, which: str) -> None:
+    blank = [column for column in TEXTS[stage] if not (row[column] or "").strip()]
+    if blank:
+        raise TrainingError(f"{which} has no {blank[0]}: drop it from the dataset.")
+    if row.get("split", split) != split:
+        raise TrainingError(f"{which} belongs to the {row['split']} side: build the dataset again.")
+    if stage == "dpo" and row["chosen"] == row["rejected"]:
+        raise TrainingError(f"{which} prefers a text to itself: drop it from the dataset.")

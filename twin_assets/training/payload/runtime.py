@@ -1,0 +1,133 @@
+"""What every stage needs from torch and transformers: a deterministic process, a precision, arguments, a base model.
+
+The stages themselves, and what is reported on the way, live elsewhere.
+"""
+
+import logging
+import warnings
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+import transformers
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+
+from twin_assets.training.chat_template import chat_template
+from twin_assets.training.spec import TrainingError, TrainingSpec
+
+LIBRARIES = ("torch", "transformers", "tokenizers", "trl", "peft", "accelerate", "datasets", "safetensors")
+
+LOGS_PER_RUN = 40
+EVALUATIONS_PER_RUN = 3
+"""Enough points to see a curve, few enough to cost nothing."""
+
+
+def prepare_process(seed: int) -> None:
+    """Make this process deterministic, and quiet but for its own reports.
+
+    On a GPU an operation without a deterministic kernel warns instead of failing: equal bits are promised on a CPU.
+    """
+    torch.use_deterministic_algorithms(mode=True, warn_only=torch.cuda.is_available())
+    # Filling every fresh tensor with NaN is an aid to finding bugs that took 40 % of the time on a CPU.
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+    transformers.set_seed(seed)
+    transformers.utils.logging.set_verbosity_error()
+    transformers.utils.logging.disable_progress_bar()
+    logging.getLogger("trl").setLevel(logging.WARNING)
+    warnings.filterwarnings("ignore", category=FutureWarning)
+
+
+def library_versions() -> dict[str, str]:
+    """Return the versions of the libraries that decide the result."""
+    return {library: version(library) for library in LIBRARIES}
+
+
+def dtype_for(precision: Literal["auto", "fp32", "bf16"]) -> torch.dtype:
+    """Return the floating-point type to train in."""
+    if precision == "auto":
+        return torch.bfloat16 if torch.cuda.is_available() and torch.cuda.is_bf16_supported() else torch.float32
+    return torch.bfloat16 if precision == "bf16" else torch.float32
+
+
+def training_arguments(
+    spec: TrainingSpec, *, work: Path, steps: int, batch_size: int, evaluate: bool
+) -> dict[str, Any]:
+    """Return the arguments that all three trainers share.
+
+    Args:
+        spec: The run.
+        work: Folder for the trainer's own files, removed afterwards.
+        steps: Optimizer steps of the whole run.
+        batch_size: Rows per device and forward pass.
+        evaluate: Whether there are rows to evaluate on; then also before the first step.
+    """
+    settings = spec.hyperparameters
+    every = max(1, steps // EVALUATIONS_PER_RUN)
+    return {
+        "output_dir": str(work),
+        "max_steps": steps,
+        "per_device_train_batch_size": batch_size,
+        "per_device_eval_batch_size": batch_size,
+        "learning_rate": settings.learning_rate,
+        "lr_scheduler_type": "cosine",
+        "warmup_steps": round(settings.warmup_fraction * steps),
+        "weight_decay": settings.weight_decay,
+        "max_grad_norm": settings.max_grad_norm,
+        "bf16": dtype_for(settings.precision) == torch.bfloat16,
+        "gradient_checkpointing": settings.gradient_checkpointing,
+        "seed": spec.seed,
+        "data_seed": spec.seed,
+        "logging_steps": max(1, steps // LOGS_PER_RUN),
+        # A loss that is not a number must reach the report, not be replaced by the last good one.
+        "logging_nan_inf_filter": False,
+        "eval_strategy": "steps" if evaluate else "no",
+        "eval_steps": every if evaluate else None,
+        "eval_on_start": evaluate,
+        "prediction_loss_only": True,
+        "save_strategy": "no",
+        "report_to": "none",
+        "disable_tqdm": True,
+        "dataloader_pin_memory": torch.cuda.is_available(),
+    }
+
+
+def load_model(spec: TrainingSpec, dtype: torch.dtype) -> PreTrainedModel:
+    """Load the model that the run starts from.
+
+    Raises:
+        TrainingError: If it is not there, or is not a causal language model.
+    """
+    try:
+        return AutoModelForCausalLM.from_pretrained(spec.base_model, revision=_revision(spec), dtype=dtype)
+    except (OSError, ValueError) as error:
+        raise _not_loaded(spec, error) from error
+
+
+def load_tokenizer(spec: TrainingSpec) -> PreTrainedTokenizerBase:
+    """Load the tokenizer of the base model and give it the project's chat template.
+
+    Raises:
+        TrainingError: If it is not there, has no EOS token, or an SFT model was trained with another chat template.
+    """
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(spec.base_model, revision=_revision(spec))
+    except (OSError, ValueError) as error:
+        raise _not_loaded(spec, error) from error
+    if tokenizer.eos_token is None:
+        raise TrainingError(f"The tokenizer of {spec.base_model} has no EOS token: a model cannot learn to stop.")
+    if spec.stage == "dpo" and tokenizer.chat_template != chat_template():
+        raise TrainingError(f"{spec.base_model} was trained with another chat template: train it again with SFT first.")
+    tokenizer.chat_template = chat_template()
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return tokenizer
+
+
+def _revision(spec: TrainingSpec) -> str:
+    return spec.base_model_revision or "main"
+
+
+def _not_loaded(spec: TrainingSpec, error: Exception) -> TrainingError:
+    reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+    return TrainingError(f"The base model {spec.base_model} cannot be loaded: check the path or hub id ({reason}).")

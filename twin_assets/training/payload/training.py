@@ -1,0 +1,72 @@
+"""One training run from its spec to a checkpoint that took its predecessor's place.
+
+The order matters: everything that can be refused is refused before a model is loaded, and the checkpoint is read back
+and hashed before it replaces anything.
+"""
+
+import json
+import shutil
+import time
+from collections.abc import Callable
+
+from twin_assets.training.manifest import HISTORY, Manifest, write_manifest
+from twin_assets.training.payload.checkpoint import local_folder, replacing
+from twin_assets.training.payload.doubts import Trained, read_back
+from twin_assets.training.payload.launcher import Launcher, is_first_process
+from twin_assets.training.payload.reporting import ReportingCallback, TrackingLog
+from twin_assets.training.payload.rows import Rows
+from twin_assets.training.payload.runtime import library_versions, prepare_process
+from twin_assets.training.spec import Stage, TrainingSpec
+
+Train = Callable[..., Trained]
+
+
+def train_checkpoint(spec: TrainingSpec, train: Rows, test: Rows, launcher: Launcher) -> Manifest | None:
+    """Train what the spec asks for and put it in its place.
+
+    Returns:
+        The manifest of the checkpoint; None in the second and later processes of one training, which write nothing.
+
+    Raises:
+        TrainingError: On any doubt about the result; the previous checkpoint then stays as it is.
+    """
+    started = time.monotonic()
+    prepare_process(spec.seed)
+    tracking = TrackingLog(spec.tracking) if spec.tracking and is_first_process() else None
+    callback = ReportingCallback(launcher, tracking)
+    stage = _stage(spec.stage)
+    if not is_first_process():
+        stage(spec, train, test, folder=local_folder(spec.output_uri), callback=callback)
+        return None
+    with replacing(local_folder(spec.output_uri)) as folder:
+        trained = stage(spec, train, test, folder=folder, callback=callback)
+        shutil.rmtree(folder / "work", ignore_errors=True)
+        parameters = read_back(folder, trained.probe)
+        (folder / HISTORY).write_text(json.dumps(callback.history, indent=1) + "\n", encoding="utf-8")
+        return write_manifest(
+            folder,
+            spec=spec,
+            libraries=library_versions(),
+            metrics={
+                **trained.metrics,
+                "test_rows": float(len(test)),
+                "parameters": float(parameters),
+                "seconds": round(time.monotonic() - started, 1),
+                **({"values_not_tracked": float(tracking.undelivered)} if tracking else {}),
+            },
+        )
+
+
+def _stage(stage: Stage) -> Train:
+    """Import only what the stage needs: TRL and PEFT are slow to load, and pretraining does without them."""
+    if stage == "pretrain":
+        from twin_assets.training.payload.pretrain import pretrain
+
+        return pretrain
+    if stage == "sft":
+        from twin_assets.training.payload.sft import sft
+
+        return sft
+    from twin_assets.training.payload.dpo import dpo
+
+    return dpo

@@ -1,0 +1,114 @@
+import random
+from datetime import UTC, datetime
+
+import numpy as np
+import pytest
+
+from twin_assets.features.deduplication import candidate_pairs, containment, mark_near_duplicates, shingles
+
+
+def words(seed: int, count: int) -> str:
+    rng = random.Random(seed)  # noqa: S311  # no secret is made here
+    return " ".join(f"w{rng.randrange(5000)}" for _ in range(count))
+
+
+def marks(documents):
+    return {document.document_id: document.duplicate_of for document in mark_near_duplicates(documents)}
+
+
+def test_a_shortened_cross_post_points_to_the_longer_article(cleaned):
+    article = words(1, 400)
+    documents = [cleaned(words(2, 200), "other"), cleaned(article[:900], "short"), cleaned(article, "long")]
+
+    assert marks(documents) == {"other": None, "short": "long", "long": None}
+
+
+def test_of_two_equal_documents_the_one_published_first_is_kept(cleaned):
+    text = words(1, 100)
+    documents = [
+        cleaned(text, "a"),
+        cleaned(text, "b", published_at=datetime(2024, 2, 1, tzinfo=UTC)),
+        cleaned(text, "c", published_at=datetime(2023, 2, 1, tzinfo=UTC)),
+    ]
+
+    assert marks(documents) == {"a": "c", "b": "c", "c": None}
+
+
+def test_of_two_equal_documents_without_a_date_the_smaller_id_is_kept_whatever_the_order(cleaned):
+    documents = [cleaned(words(1, 100), "b"), cleaned(words(1, 100), "a")]
+
+    assert marks(documents) == marks(documents[::-1]) == {"a": None, "b": "a"}
+
+
+def test_documents_that_share_a_section_are_both_kept(cleaned):
+    shared = words(1, 100)
+    documents = [cleaned(f"{shared} {words(2, 200)}", "a"), cleaned(f"{shared} {words(3, 220)}", "b")]
+
+    assert marks(documents) == {"a": None, "b": None}
+
+
+def test_an_announcement_that_stands_in_two_lessons_does_not_make_them_one(cleaned):
+    announcement = words(1, 60)
+    documents = [
+        cleaned(announcement, "announcement"),
+        cleaned(f"{announcement} {words(2, 400)}", "lesson-1"),
+        cleaned(f"{announcement} {words(3, 500)}", "lesson-2"),
+    ]
+
+    assert marks(documents) == {"announcement": "lesson-2", "lesson-1": None, "lesson-2": None}
+
+
+def test_case_and_punctuation_do_not_hide_a_duplicate(cleaned):
+    text = words(1, 50)
+    documents = [cleaned(text.upper().replace(" ", ", "), "a"), cleaned(f"{text} and more", "b")]
+
+    assert marks(documents) == {"a": "b", "b": None}
+
+
+def test_short_and_empty_documents_are_compared_whole(cleaned):
+    documents = [cleaned("ship it", "a"), cleaned("Ship it!", "b"), cleaned("it ship", "c"), cleaned("—", "d")]
+
+    assert marks(documents) == {"a": None, "b": "a", "c": None, "d": None}
+
+
+def test_the_order_and_everything_else_stays_and_the_seed_changes_nothing(cleaned):
+    documents = [cleaned(words(seed % 3, 80 + seed % 2), str(seed)) for seed in range(6)]
+    results = [mark_near_duplicates(documents, seed=seed) for seed in (0, 1, 2)]
+
+    assert results[0] == results[1] == results[2]
+    assert [found.model_copy(update={"duplicate_of": None}) for found in results[0]] == documents
+
+
+def test_a_mark_from_an_earlier_run_is_not_believed(cleaned):
+    assert marks([cleaned(words(1, 50), "a", duplicate_of="gone")]) == {"a": None}
+
+
+def test_documents_of_two_authors_are_refused(cleaned):
+    with pytest.raises(ValueError, match="one author"):
+        mark_near_duplicates([cleaned("a", "a"), cleaned("a", "b", author="someone-else")])
+
+
+def test_two_documents_with_one_id_are_refused(cleaned):
+    with pytest.raises(ValueError, match="one document_id"):
+        mark_near_duplicates([cleaned("a"), cleaned("b")])
+
+
+def test_no_documents_are_no_duplicates():
+    assert mark_near_duplicates([]) == []
+
+
+def test_the_order_of_words_counts():
+    assert containment(shingles("one two three four five six"), shingles("six five four three two one")) == 0.0
+
+
+def test_containment_is_the_share_of_the_smaller_set():
+    one, other = np.array([1, 2, 3, 4], dtype=np.uint64), np.array([3, 4, 5, 6, 7, 8], dtype=np.uint64)
+
+    assert containment(one, other) == containment(other, one) == 0.5
+
+
+def test_candidates_are_found_among_documents_of_very_different_length():
+    long = words(1, 2000)
+    found = candidate_pairs({"long": shingles(long), "short": shingles(" ".join(long.split()[500:650]))}, seed=0)
+
+    assert found == {"long": {"short"}, "short": {"long"}}

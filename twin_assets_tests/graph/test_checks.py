@@ -1,0 +1,301 @@
+"""The checks, on data broken by hand: each blocking one passes on what was built and fails on what is broken."""
+
+import dagster as dg
+import pytest
+from dagster._core.execution.context.invocation import DirectAssetCheckExecutionContext
+from small_author import AUTHOR, Place
+from upath import UPath
+
+from resources.io_managers import DatasetIOManager, ReportIOManager, TableIOManager
+from twin_assets.collection import checks as collection
+from twin_assets.datasets import checks as datasets
+from twin_assets.documents import BaseModelRef, Chunk, CleanedDocument, InstructRow, PreferenceRow, RawDocument
+from twin_assets.evaluation import checks as evaluation
+from twin_assets.evaluation.reports import EvalReport
+from twin_assets.features import checks as features
+from twin_assets.inference import checks as serving
+from twin_assets.training import checks as training
+
+
+def _read(place: Place, manager: dg.ConfigurableIOManager, asset: str, kind: type, suffix: str = ""):
+    return manager.read(UPath(place.artifacts) / asset / f"{AUTHOR}{suffix}", kind)
+
+
+@pytest.fixture
+def documents(built) -> list[CleanedDocument]:
+    return _read(built, TableIOManager(root="."), "cleaned_documents", CleanedDocument, ".parquet")
+
+
+@pytest.fixture
+def passages(built) -> list[Chunk]:
+    return _read(built, TableIOManager(root="."), "chunks", Chunk, ".parquet")
+
+
+@pytest.fixture
+def instructions(built) -> list[InstructRow]:
+    return _read(built, DatasetIOManager(root="."), "instruct_dataset", InstructRow)
+
+
+@pytest.fixture
+def preferences(built) -> list[PreferenceRow]:
+    return _read(built, DatasetIOManager(root="."), "preference_dataset", PreferenceRow)
+
+
+@pytest.fixture
+def evaluated(built) -> EvalReport:
+    return _read(built, ReportIOManager(root="."), "eval_report", EvalReport, ".json")
+
+
+@pytest.fixture
+def resources(place):
+    return place.definitions().resources
+
+
+@pytest.fixture
+def context():
+    return context_of(AUTHOR)
+
+
+def context_of(author: str) -> DirectAssetCheckExecutionContext:
+    """Return what a check is given in the run of an author; `build_asset_check_context` knows no partition."""
+    return DirectAssetCheckExecutionContext(op_execution_context=dg.build_op_context(partition_key=author))
+
+
+def changed(rows, index, **fields):
+    """Return the rows with some fields of one of them changed."""
+    return [row.model_copy(update=fields) if number == index else row for number, row in enumerate(rows)]
+
+
+def verdict_of(result) -> tuple[bool, str]:
+    """Return whether a check passed, and what it says."""
+    return result.passed, result.description or ""
+
+
+def test_every_blocking_check_is_broken_here(built):
+    graph = built.definitions().resolve_asset_graph()
+    blocking = {
+        f"{key.asset_key.to_user_string()}: {key.name}"
+        for key in graph.asset_check_keys
+        if graph.get_check_spec(key).blocking
+    }
+    assert blocking == {
+        "raw_documents: not_empty",
+        "raw_documents: every_document_has_text",
+        "cleaned_documents: enough_text",
+        "cleaned_documents: contractions_are_whole",
+        "chunks: within_the_model_limit",
+        "chunks: verbatim_at_their_offsets",
+        "chunks: every_document_is_covered",
+        "embeddings: in_step_with_chunks",
+        "instruct_dataset: grounded",
+        "instruct_dataset: split_by_document",
+        "instruct_dataset: no_duplicates",
+        "instruct_dataset: enough_rows",
+        "preference_dataset: grounded",
+        "preference_dataset: split_by_document",
+        "preference_dataset: chosen_differs",
+        "preference_dataset: enough_rows",
+        "base_model: manifest_is_whole",
+        "sft_checkpoint: manifest_is_whole",
+        "dpo_checkpoint: manifest_is_whole",
+        "eval_report: every_model_was_measured",
+        "registered_model: registered_is_what_was_trained",
+    }
+
+
+def test_a_warehouse_without_the_author_s_documents_is_refused(resources):
+    assert not collection.not_empty(context_of("nobody"), warehouse=resources["warehouse"]).passed
+
+
+def test_a_document_without_text_is_refused_by_name(resources, context):
+    warehouse = resources["warehouse"]
+    assert collection.not_empty(context, warehouse=warehouse).passed
+    assert collection.every_document_has_text(context, warehouse=warehouse).passed
+    empty = RawDocument(
+        document_id="hollow", author=AUTHOR, category="posts", platform="blog", text="", source="folder"
+    )
+    with warehouse.session() as session:
+        session.replace_documents(AUTHOR, [*session.documents(AUTHOR), empty])
+    passed, said = verdict_of(collection.every_document_has_text(context, warehouse=warehouse))
+    assert not passed
+    assert "hollow" in said
+
+
+def test_too_little_text_is_refused_with_what_is_missing(documents, resources):
+    assert features.enough_text(documents, project=resources["project"]).passed
+    passed, said = verdict_of(features.enough_text(documents[:3], project=resources["project"]))
+    assert not passed
+    assert "3,000 words" in said
+
+
+def test_a_contraction_that_lost_its_apostrophe_is_refused(documents):
+    assert features.contractions_are_whole(documents).passed
+    broken = changed(documents, 0, text=documents[0].text + "\n\nYou don t need it.")
+    passed, said = verdict_of(features.contractions_are_whole(broken))
+    assert not passed
+    assert "don t" in said
+
+
+def test_site_furniture_that_is_left_in_many_documents_is_warned_of(documents):
+    assert features.site_furniture_is_gone(documents).passed
+    broken = [d.model_copy(update={"text": d.text + "\n\nShare this post"}) for d in documents]
+    result = features.site_furniture_is_gone(broken)
+    assert not result.passed
+    assert result.severity is dg.AssetCheckSeverity.WARN
+
+
+def test_a_chunk_over_the_model_s_limit_is_refused_by_name(passages, resources):
+    embedder = resources["embedder"]
+    assert features.within_the_model_limit(passages, embedder=embedder).passed
+    assert features.within_the_model_limit(changed(passages, 5, n_tokens=embedder.max_tokens), embedder=embedder).passed
+    broken = changed(passages, 5, n_tokens=embedder.max_tokens + 1)
+    passed, said = verdict_of(features.within_the_model_limit(broken, embedder=embedder))
+    assert not passed
+    assert passages[5].chunk_id in said
+
+
+def test_a_chunk_that_differs_from_its_document_by_a_letter_is_refused(passages, documents):
+    assert features.verbatim_at_their_offsets(passages, documents).passed
+    broken = changed(passages, 3, text=_with_one_letter_altered(passages[3].text))
+    passed, said = verdict_of(features.verbatim_at_their_offsets(broken, documents))
+    assert not passed
+    assert passages[3].chunk_id in said
+    moved = changed(passages, 3, start=passages[3].start + 1, end=passages[3].end + 1)
+    assert not features.verbatim_at_their_offsets(moved, documents).passed
+
+
+def test_a_document_of_which_a_chunk_is_missing_is_refused_by_name(passages, documents):
+    assert features.every_document_is_covered(passages, documents).passed
+    longest = max(range(len(passages)), key=lambda number: len(passages[number].text))
+    broken = passages[:longest] + passages[longest + 1 :]
+    passed, said = verdict_of(features.every_document_is_covered(broken, documents))
+    assert not passed
+    assert passages[longest].document_id in said
+
+
+def test_a_vanished_vector_and_one_without_a_chunk_are_refused(passages, resources, context):
+    store = resources["vector_store"]
+    assert features.in_step_with_chunks(context, passages, vector_store=store).passed
+    passed, said = verdict_of(features.in_step_with_chunks(context, passages[1:], vector_store=store))
+    assert not passed
+    assert passages[0].chunk_id in said
+    with store.session(AUTHOR) as session:
+        session._client.delete(session.collection(passages[1].category), [passages[1].chunk_id])
+    passed, said = verdict_of(features.in_step_with_chunks(context, passages, vector_store=store))
+    assert not passed
+    assert passages[1].chunk_id in said
+
+
+def test_an_answer_with_one_altered_letter_is_refused(instructions, documents):
+    assert datasets.instruct_is_grounded(instructions, documents).passed
+    broken = changed(instructions, 2, answer=_with_one_letter_altered(instructions[2].answer))
+    passed, said = verdict_of(datasets.instruct_is_grounded(broken, documents))
+    assert not passed
+    assert instructions[2].document_id in said
+
+
+def test_a_document_on_both_sides_is_refused(instructions, preferences, documents):
+    assert datasets.instruct_is_split_by_document(instructions, documents).passed
+    assert datasets.preference_is_split_by_document(preferences, documents).passed
+    for check, rows in (
+        (datasets.instruct_is_split_by_document, instructions),
+        (datasets.preference_is_split_by_document, preferences),
+    ):
+        held_out = next(number for number, row in enumerate(rows) if _has_siblings(row, rows))
+        other = "train" if rows[held_out].split == "test" else "test"
+        assert not check(changed(rows, held_out, split=other), documents).passed
+
+
+def test_a_near_duplicate_on_the_other_side_is_refused(instructions, documents):
+    repost = next(document for document in documents if document.duplicate_of)
+    original = next(row for row in instructions if row.document_id == repost.duplicate_of)
+    other = "train" if original.split == "test" else "test"
+    broken = [*instructions, original.model_copy(update={"document_id": repost.document_id, "split": other})]
+    assert not datasets.instruct_is_split_by_document(broken, documents).passed
+
+
+def test_the_same_instruction_on_both_sides_is_refused(instructions, documents):
+    train = next(row for row in instructions if row.split == "train")
+    test = next(number for number, row in enumerate(instructions) if row.split == "test")
+    broken = changed(instructions, test, instruction=train.instruction)
+    assert not datasets.instruct_is_split_by_document(broken, documents).passed
+
+
+def test_a_row_that_occurs_twice_is_refused(instructions):
+    assert datasets.instruct_has_no_duplicates(instructions).passed
+    assert not datasets.instruct_has_no_duplicates([*instructions, instructions[0]]).passed
+
+
+def test_too_few_rows_or_none_held_out_are_refused(instructions, preferences):
+    for check, rows in (
+        (datasets.instruct_has_enough_rows, instructions),
+        (datasets.preference_has_enough_rows, preferences),
+    ):
+        assert check(rows).passed
+        assert not check([row for row in rows if row.split == "train"]).passed
+        few = [row for row in rows if row.split == "train"][:19] + [row for row in rows if row.split == "test"]
+        assert not check(few).passed
+
+
+def test_a_chosen_text_with_one_altered_letter_is_refused(preferences, documents):
+    assert datasets.preference_is_grounded(preferences, documents).passed
+    broken = changed(preferences, 1, chosen=_with_one_letter_altered(preferences[1].chosen))
+    assert not datasets.preference_is_grounded(broken, documents).passed
+
+
+def test_a_text_that_is_preferred_to_itself_is_refused(preferences):
+    assert datasets.chosen_differs_from_rejected(preferences).passed
+    broken = changed(preferences, 0, rejected=preferences[0].chosen)
+    assert not datasets.chosen_differs_from_rejected(broken).passed
+
+
+@pytest.mark.parametrize("stage", ["sft", "dpo"])
+def test_a_checkpoint_that_was_tampered_with_is_refused_and_the_file_is_named(place, resources, context, stage):
+    check = getattr(training, f"{stage}_manifest_is_whole")
+    assert check(context, artifacts=resources["artifacts"]).passed
+    weights = place.artifacts / f"{stage}_checkpoint" / AUTHOR / "model.safetensors"
+    content = bytearray(weights.read_bytes())
+    content[-1] ^= 1
+    weights.write_bytes(content)
+    passed, said = verdict_of(check(context, artifacts=resources["artifacts"]))
+    assert not passed
+    assert "model.safetensors" in said
+
+
+def test_a_base_model_with_a_file_laid_beside_it_is_refused(place):
+    reference = BaseModelRef.model_validate_json((place.artifacts / "base_model.json").read_text(encoding="utf-8"))
+    assert training.base_model_is_whole(reference).passed
+    (place.artifacts / "base_model" / "adapter_config.json").write_text("{}", encoding="utf-8")
+    passed, said = verdict_of(training.base_model_is_whole(reference))
+    assert not passed
+    assert "adapter_config.json" in said
+
+
+def test_an_evaluation_that_left_a_model_or_a_document_out_is_refused(evaluated):
+    assert evaluation.every_model_was_measured(evaluated).passed
+    without_dpo = evaluated.model_copy(
+        update={"models": tuple(scores for scores in evaluated.models if scores.model != "dpo")}
+    )
+    assert not evaluation.every_model_was_measured(without_dpo).passed
+    first = evaluated.models[0]
+    fewer = first.perplexity.model_copy(update={"documents": first.perplexity.documents[1:]})
+    uneven = (first.model_copy(update={"perplexity": fewer}), *evaluated.models[1:])
+    assert not evaluation.every_model_was_measured(evaluated.model_copy(update={"models": uneven})).passed
+
+
+def test_a_candidate_that_was_not_made_of_a_present_checkpoint_is_refused(resources, context):
+    artifacts, tracker = resources["artifacts"], resources["tracker"]
+    check = serving.registered_is_what_was_trained
+    assert check(context, artifacts=artifacts, tracker=tracker).passed
+    for version in tracker.versions(f"twin-{AUTHOR}"):
+        tracker.set_tags(f"twin-{AUTHOR}", version.version, {"checkpoint": "of something else"})
+    assert not check(context, artifacts=artifacts, tracker=tracker).passed
+
+
+def _with_one_letter_altered(text: str) -> str:
+    middle = len(text) // 2
+    return text[:middle] + ("x" if text[middle] != "x" else "y") + text[middle + 1 :]
+
+
+def _has_siblings(row, rows) -> bool:
+    return sum(other.document_id == row.document_id for other in rows) > 1

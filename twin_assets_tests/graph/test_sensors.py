@@ -1,0 +1,111 @@
+"""The sensor that watches author files and sources, and the weekly schedule, by real ticks."""
+
+from datetime import UTC, datetime
+
+import dagster as dg
+import pytest
+
+from jobs.jobs import build_jobs
+from jobs.schedules import build_schedules
+from jobs.sensors import author_files
+from twin_assets.definitions import build_resources
+from twin_assets.settings import Settings
+
+
+@pytest.fixture
+def instance():
+    with dg.instance_for_test() as instance:
+        yield instance
+
+
+def tick(instance: dg.DagsterInstance) -> dg.SensorResult:
+    """Let the sensor tick once, and do with its result what the daemon does."""
+    resources = build_resources(Settings())
+    wanted = {name: resources[name] for name in ("project", "warehouse")}
+    with dg.build_sensor_context(instance=instance, resources=wanted) as context:
+        result = author_files(context)
+    for request in result.dynamic_partitions_requests or []:
+        instance.add_dynamic_partitions(request.partitions_def_name, list(request.partition_keys))
+    for event in result.asset_events:
+        instance.report_runless_asset_event(event)
+    return result
+
+
+def registered(instance: dg.DagsterInstance) -> list[str]:
+    return sorted(instance.get_dynamic_partitions("authors"))
+
+
+def reason(result: dg.SensorResult) -> str:
+    assert result.skip_reason
+    return result.skip_reason.skip_message or ""
+
+
+def test_without_authors_the_tick_says_that_there_is_nothing_new(instance):
+    assert "No new author" in reason(tick(instance))
+    assert registered(instance) == []
+
+
+def test_an_author_with_something_to_collect_is_registered_and_observed_once(instance, make_folder, make_author):
+    make_author("ann", make_folder({"articles/one.md": "# One\n\nText."}))
+    first = tick(instance)
+    assert registered(instance) == ["ann"]
+    assert [event.partition for event in first.asset_events] == ["ann"]
+    second = tick(instance)
+    assert not second.dynamic_partitions_requests
+    assert second.asset_events == []
+    assert "no source has changed" in reason(second)
+
+
+def test_an_author_whose_folder_is_empty_waits_until_there_is_something(instance, make_folder, make_author):
+    folder = make_folder({})
+    make_author("ann", folder)
+    result = tick(instance)
+    assert registered(instance) == []
+    assert str(folder) in reason(result)
+    make_folder({"one.md": "Now there is a text."})
+    tick(instance)
+    assert registered(instance) == ["ann"]
+
+
+def test_an_observation_is_recorded_only_when_the_content_changed(instance, make_folder, make_author):
+    make_author("ann", make_folder({"one.md": "A text."}))
+    (before,) = tick(instance).asset_events
+    make_folder({"one.md": "A text."})
+    assert tick(instance).asset_events == []
+    make_folder({"one.md": "Another text."})
+    (after,) = tick(instance).asset_events
+    assert after.tags["dagster/data_version"] != before.tags["dagster/data_version"]
+    assert after.asset_key == dg.AssetKey("author_sites")
+
+
+def test_a_broken_file_is_named_and_holds_no_other_author_back(instance, make_folder, make_author):
+    authors = make_author("ann", make_folder({"one.md": "A text."}))
+    (authors / "bob.yaml").write_text("name: [", encoding="utf-8")
+    tick(instance)
+    assert registered(instance) == ["ann"]
+    said = reason(tick(instance))
+    assert "bob.yaml" in said
+    assert "not valid YAML" in said
+
+
+@pytest.fixture
+def weekly():
+    (schedule,) = build_schedules(build_jobs())
+    return schedule
+
+
+def test_the_weekly_collection_asks_for_a_run_per_author(instance, weekly):
+    instance.add_dynamic_partitions("authors", ["bob", "ann"])
+    monday = datetime(2026, 3, 2, 3, tzinfo=UTC)
+    requests = weekly(dg.build_schedule_context(instance=instance, scheduled_execution_time=monday))
+    assert [request.partition_key for request in requests] == ["ann", "bob"]
+    assert len({request.run_key for request in requests}) == 2
+    again = weekly(dg.build_schedule_context(instance=instance, scheduled_execution_time=monday))
+    assert [request.run_key for request in again] == [request.run_key for request in requests]
+
+
+def test_the_weekly_collection_without_authors_says_why_nothing_runs(instance, weekly):
+    monday = datetime(2026, 3, 2, 3, tzinfo=UTC)
+    skipped = weekly(dg.build_schedule_context(instance=instance, scheduled_execution_time=monday))
+    assert isinstance(skipped, dg.SkipReason)
+    assert "No author is registered" in (skipped.skip_message or "")

@@ -1,0 +1,58 @@
+import math
+
+import pytest
+
+from twin_assets.errors import UserError
+from twin_assets.inference.generation import CausalModel, GenerationSettings
+from twin_assets_tests.training.conftest import datasets, spec_for, train  # noqa: F401 - the fixture is used by name
+
+SETTINGS = GenerationSettings(max_new_tokens=12, temperature=0.9, top_p=0.95, seed=3)
+
+
+@pytest.fixture(scope="module")
+def model(datasets, tmp_path_factory) -> CausalModel:  # noqa: F811 - pytest's way to ask for a fixture
+    folder = tmp_path_factory.mktemp("generation")
+    train(spec_for("pretrain", datasets["pretrain"], folder / "base"), folder)
+    return CausalModel(str(folder / "base"))
+
+
+def test_the_same_question_gets_the_same_answer(model):
+    assert model.generate(["Why?"], SETTINGS) == model.generate(["Why?"], SETTINGS)
+
+
+def test_another_seed_gets_another_answer(model):
+    other = SETTINGS.model_copy(update={"seed": 4})
+
+    assert model.generate(["Why?"], SETTINGS) != model.generate(["Why?"], other)
+
+
+def test_an_answer_does_not_depend_on_its_neighbours_when_asked_alone(model):
+    together = model.generate(["Why?", "What is a lantern for, and who lights it?"], SETTINGS, batch_size=1)
+
+    assert together[0] == model.generate(["Why?"], SETTINGS, batch_size=1)[0]
+
+
+def test_perplexity_of_a_long_text_agrees_with_one_pass_over_it(model):
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    text = "The keeper writes slowly and reads again. " * 3
+    ids = AutoTokenizer.from_pretrained(model.location)(text, return_tensors="pt")["input_ids"]
+    with torch.no_grad():
+        loss = AutoModelForCausalLM.from_pretrained(model.location)(input_ids=ids, labels=ids).loss.item()
+    [score] = model.token_nll([text])
+
+    assert score.n_tokens == ids.shape[1] - 1
+    assert score.perplexity == pytest.approx(math.exp(loss), rel=1e-4)
+
+
+def test_windows_score_each_token_once(model):
+    text = "The evening ferry leaves harbour before the tide table is read again. " * 20
+    [whole], [windowed] = model.token_nll([text]), model.token_nll([text], window=32, stride=16)
+
+    assert windowed.n_tokens == whole.n_tokens
+
+
+def test_a_model_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(UserError, match="nothing-here"):
+        CausalModel(str(tmp_path / "nothing-here")).generate(["Why?"], SETTINGS)

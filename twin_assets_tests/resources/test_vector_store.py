@@ -1,0 +1,311 @@
+"""The vector store: in step with the chunks, embedding nothing twice, one author and one process at a time."""
+
+import hashlib
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+
+import dagster as dg
+import numpy as np
+import pytest
+from dagster._core.remote_representation.external_data import RepositorySnap
+
+from resources.vector_store import SyncCounts, VectorSession, VectorStore
+from twin_assets.documents import Chunk, chunk_id_for
+from twin_assets.errors import UserError
+from twin_assets.settings import Settings
+
+NEVER_SHOWN = "hunter2-do-not-print"
+
+
+class HashEncoder:
+    """Gives each text the same arbitrary direction every time, and counts what it was asked to embed."""
+
+    dimension = 16
+
+    def __init__(self):
+        self.embedded = []
+
+    def encode(self, texts):
+        self.embedded += texts
+        seeds = [int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") for text in texts]
+        vectors = np.array([np.random.default_rng(seed).normal(size=self.dimension) for seed in seeds])
+        return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+
+
+def chunk(text, *, author="ann", start=0, document="d", headings=()):
+    return Chunk(
+        chunk_id=chunk_id_for(document, text, 0),
+        document_id=document,
+        author=author,
+        category="articles",
+        position=0,
+        headings=list(headings),
+        text=text,
+        start=start,
+        end=start + len(text),
+        n_tokens=3,
+    )
+
+
+def texts(*words, **fields):
+    return [chunk(word, **fields) for word in words]
+
+
+def ids(chunks):
+    return {chunk.chunk_id for chunk in chunks}
+
+
+@pytest.fixture
+def store(tmp_path):
+    return VectorStore(folder=str(tmp_path / "qdrant"), model_name="acme/small model", lock_timeout_seconds=0.5)
+
+
+@pytest.fixture
+def small_batches(monkeypatch):
+    """Four points per request: the embedded store takes 10 ms for each point."""
+    monkeypatch.setattr("resources.vector_store.BATCH_SIZE", 4)
+
+
+@pytest.fixture
+def shared_client():
+    """A client of one store for all authors, as a server is."""
+    from qdrant_client import QdrantClient
+
+    return QdrantClient(":memory:")
+
+
+@pytest.fixture
+def encoder():
+    return HashEncoder()
+
+
+def sync(store, chunks, encoder, author="ann"):
+    with store.session(author) as session:
+        return session.sync("articles", chunks, encoder)
+
+
+def found(session, encoder, text, limit=1):
+    (hits,) = session.search("articles", encoder.encode([text]), limit=limit)
+    return hits
+
+
+def test_only_texts_without_a_vector_are_embedded(store, encoder):
+    assert sync(store, texts("one", "two"), encoder) == SyncCounts(added=2)
+    assert sync(store, texts("one", "two", "three"), encoder) == SyncCounts(added=1, kept=2)
+    assert encoder.embedded == ["one", "two", "three"]
+    assert sync(store, texts("one", "two", "three"), encoder) == SyncCounts(kept=3)
+    assert encoder.embedded == ["one", "two", "three"]
+
+
+def test_vanished_chunks_leave_the_store(store, encoder):
+    sync(store, texts("one", "two", "three"), encoder)
+    assert sync(store, texts("two"), encoder) == SyncCounts(kept=1, deleted=2)
+    with store.session("ann") as session:
+        assert session.chunk_ids("articles") == ids(texts("two"))
+        assert [hit.chunk.text for hit in found(session, encoder, "one", limit=5)] == ["two"]
+    assert sync(store, [], encoder) == SyncCounts(deleted=1)
+
+
+def test_a_chunk_that_has_moved_is_shown_where_it_stands_now_and_is_not_embedded_again(store, encoder):
+    sync(store, texts("one", "two"), encoder)
+    moved = [chunk("one", start=120, headings=["New heading"]), chunk("two")]
+    assert sync(store, moved, encoder) == SyncCounts(kept=2)
+    with store.session("ann") as session:
+        (hit,) = found(session, encoder, "one")
+    assert hit.chunk == moved[0]
+    assert encoder.embedded[:2] == ["one", "two"]
+    assert len(encoder.embedded) == 3
+
+
+def test_a_search_returns_the_nearest_chunks_of_each_query_the_best_first(store, encoder):
+    sync(store, texts("one", "two", "three"), encoder)
+    with store.session("ann") as session:
+        hits = session.search("articles", encoder.encode(["two", "three"]), limit=2)
+    assert [some[0].chunk.text for some in hits] == ["two", "three"]
+    assert [len(some) for some in hits] == [2, 2]
+    assert hits[0][0].score == pytest.approx(1, abs=1e-5)
+    assert hits[0][0].score > hits[0][1].score
+    assert hits[0][0].chunk == chunk("two")
+
+
+def test_more_chunks_than_fit_into_one_request_are_all_kept(store, encoder, small_batches):
+    many = texts(*(f"text {number}" for number in range(11)))
+    assert sync(store, many, encoder) == SyncCounts(added=11)
+    with store.session("ann") as session:
+        assert session.chunk_ids("articles") == ids(many)
+    assert sync(store, many[:2], encoder) == SyncCounts(kept=2, deleted=9)
+
+
+def test_categories_are_kept_apart_and_one_that_was_never_filled_is_empty(store, encoder):
+    sync(store, texts("one"), encoder)
+    with store.session("ann") as session:
+        session.sync("posts", texts("two"), encoder)
+        assert session.chunk_ids("articles") == ids(texts("one"))
+        assert session.chunk_ids("posts") == ids(texts("two"))
+        assert session.chunk_ids("repositories") == set()
+
+
+def test_another_model_fills_its_own_collection_and_readers_follow(store, encoder):
+    sync(store, texts("one", "two"), encoder)
+    other = VectorStore(folder=store.folder, model_name="acme/large")
+    wide = HashEncoder()
+    wide.dimension = 32
+    assert sync(other, texts("one", "two"), wide) == SyncCounts(added=2)
+    with other.session("ann") as session:
+        assert session.collection("articles") == "articles--acme-large"
+        assert found(session, wide, "two")[0].chunk.text == "two"
+        aliases = {a.alias_name: a.collection_name for a in session._client.get_aliases().aliases}
+    assert aliases == {"ann--articles": "articles--acme-large"}
+    assert sync(store, texts("one", "two"), encoder) == SyncCounts(kept=2)
+    assert encoder.embedded == ["one", "two"]
+    with store.session("ann") as session:
+        assert found(session, encoder, "one")[0].chunk.text == "one"
+
+
+def test_the_old_index_answers_until_the_new_model_has_embedded_everything(store, encoder):
+    sync(store, texts("one", "two"), encoder)
+
+    class Broken(HashEncoder):
+        def encode(self, texts):
+            raise MemoryError
+
+    other = VectorStore(folder=store.folder, model_name="acme/large")
+    with pytest.raises(MemoryError):
+        sync(other, texts("one", "two"), Broken())
+    with other.session("ann") as session:
+        assert found(session, encoder, "two")[0].chunk.text == "two"
+
+
+def test_what_is_deleted_leaves_the_collections_of_earlier_models_too(store, encoder):
+    sync(store, texts("one", "two"), encoder)
+    sync(VectorStore(folder=store.folder, model_name="acme/large"), texts("two"), HashEncoder())
+    with store.session("ann") as session:
+        assert session.chunk_ids("articles") == ids(texts("two"))
+
+
+def test_a_run_that_broke_off_leaves_what_it_embedded_to_the_next(store, small_batches):
+    class Tiring(HashEncoder):
+        def encode(self, texts):
+            if self.embedded:
+                raise ConnectionError
+            return super().encode(texts)
+
+    many = texts(*(f"text {number}" for number in range(11)))
+    with pytest.raises(ConnectionError):
+        sync(store, many, Tiring())
+    fresh = HashEncoder()
+    assert sync(store, many, fresh) == SyncCounts(added=7, kept=4)
+    assert len(fresh.embedded) == 7
+
+
+def test_authors_have_stores_of_their_own(store, encoder, tmp_path):
+    with store.session("ann") as anns, store.session("bob") as bobs:
+        anns.sync("articles", texts("one"), encoder)
+        bobs.sync("articles", texts("two", author="bob"), encoder)
+        assert anns.chunk_ids("articles") == ids(texts("one"))
+        assert bobs.chunk_ids("articles") == ids(texts("two"))
+    assert store.uri("ann") == str(tmp_path / "qdrant" / "ann")
+
+
+def test_authors_on_one_server_share_collections_but_see_and_change_only_their_own(encoder, shared_client):
+    anns, bobs = VectorSession(shared_client, "ann", "small"), VectorSession(shared_client, "bob", "small")
+    anns.sync("articles", texts("one", "two"), encoder)
+    assert bobs.sync("articles", texts("three", author="bob", document="e"), encoder) == SyncCounts(added=1)
+    assert anns.sync("articles", texts("one"), encoder) == SyncCounts(kept=1, deleted=1)
+    assert bobs.chunk_ids("articles") == ids(texts("three", document="e"))
+    assert [hit.chunk.text for hit in found(bobs, encoder, "one", limit=5)] == ["three"]
+    assert [hit.chunk.text for hit in found(anns, encoder, "three", limit=5)] == ["one"]
+
+
+def test_an_author_who_moves_to_another_model_leaves_the_others_on_one_server_where_they_are(encoder, shared_client):
+    anns, bobs = VectorSession(shared_client, "ann", "small"), VectorSession(shared_client, "bob", "small")
+    anns.sync("articles", texts("one"), encoder)
+    bobs.sync("articles", texts("two", author="bob", document="e"), encoder)
+    VectorSession(shared_client, "ann", "large").sync("articles", texts("one"), encoder)
+    assert [hit.chunk.text for hit in found(bobs, encoder, "two")] == ["two"]
+
+
+HOLDER = """
+import sys
+from qdrant_client import QdrantClient
+client = QdrantClient(path=sys.argv[1])
+print("held", flush=True)
+sys.stdin.readline()
+client.close()
+"""
+
+
+@contextmanager
+def held_by_another_process(folder):
+    folder.mkdir(parents=True, exist_ok=True)
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(folder)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert process.stdout.readline() == "held\n"
+        yield process
+    finally:
+        process.communicate("\n", timeout=30)
+
+
+def test_a_store_that_another_process_holds_is_waited_for_and_then_said_in_one_sentence(store, encoder, tmp_path):
+    sync(store, texts("one"), encoder)
+    folder = tmp_path / "qdrant" / "ann"
+    with held_by_another_process(folder) as process:
+        begin = time.monotonic()
+        with pytest.raises(UserError) as caught:
+            sync(store, texts("two"), encoder)
+        assert time.monotonic() - begin >= 0.5
+        assert str(caught.value).startswith(
+            f"The vector store {folder} is in use by another process, and stayed so for"
+        )
+        assert "let that run end, or use a server (QDRANT_URL)" in str(caught.value)
+        # Another author's store is not in use, and the wait is over when the other process is.
+        sync(store, texts("three", author="bob"), encoder, author="bob")
+        patient = VectorStore(folder=store.folder, model_name=store.model_name, lock_timeout_seconds=30)
+        process.stdin.write("\n")
+        process.stdin.flush()
+        assert sync(patient, texts("one", "two"), encoder) == SyncCounts(added=1, kept=1)
+
+
+def test_a_session_that_fails_lets_go_of_the_store(store, encoder):
+    with pytest.raises(ZeroDivisionError), store.session("ann"):
+        raise ZeroDivisionError
+    assert sync(store, texts("one"), encoder) == SyncCounts(added=1)
+
+
+def test_a_full_disk_keeps_the_vectors_that_were_there(store, encoder, full_disk):
+    sync(store, texts("one"), encoder)
+    huge = chunk("x" * 1_000_000)
+    with full_disk(at=300_000), pytest.raises(UserError, match=r"ann cannot be used: .*(disk|full|I/O)"):
+        sync(store, [chunk("one"), huge], encoder)
+    with store.session("ann") as session:
+        assert ids(texts("one")) <= session.chunk_ids("articles")
+        assert found(session, encoder, "one")[0].chunk == chunk("one")
+
+
+def test_a_server_that_does_not_answer_is_said_in_one_sentence(tmp_path, encoder):
+    store = VectorStore(folder=str(tmp_path), model_name="small", url="http://127.0.0.1:1")
+    with pytest.raises(UserError, match=r"The vector store http://127\.0\.0\.1:1 cannot be used: .*refused"):
+        sync(store, texts("one"), encoder)
+
+
+@pytest.mark.filterwarnings("ignore:Failed to obtain server version")
+def test_neither_a_repr_nor_the_ui_shows_the_key_of_a_server_and_steps_still_get_it(monkeypatch):
+    monkeypatch.setenv("QDRANT_URL", "https://qdrant.example")
+    monkeypatch.setenv("QDRANT_API_KEY", NEVER_SHOWN)
+    seen = []
+
+    @dg.asset
+    def reader(vector_store: VectorStore) -> None:
+        seen.append((vector_store.api_key.get_secret_value(), repr(vector_store), vector_store.uri("ann")))
+
+    store = VectorStore.from_settings(Settings())
+    defs = dg.Definitions(assets=[reader], resources={"vector_store": store})
+    assert defs.resolve_implicit_global_asset_job_def().execute_in_process().success
+    ((key, shown, uri),) = seen
+    assert key == NEVER_SHOWN
+    for text in (shown, uri, repr(store), str(RepositorySnap.from_def(defs.get_repository_def()))):
+        assert NEVER_SHOWN not in text
