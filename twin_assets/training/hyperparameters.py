@@ -60,7 +60,7 @@ class PretrainHyperparameters(_Training):
         default=0.25, ge=0, le=1, description="Share of the steps, the last ones, with blocks of context_length"
     )
     tokens_per_step: int = Field(default=1024, ge=16, description="Tokens of a step: short or long blocks together")
-    token_budget: int = Field(default=600_000, ge=1, description="Tokens that are trained on, at most")
+    token_budget: int = Field(default=400_000, ge=1, description="Tokens that are trained on, at most")
     max_epochs: float = Field(
         default=3.0,
         gt=0,
@@ -77,7 +77,7 @@ class PretrainHyperparameters(_Training):
 class _Adapter(_Training):
     """What the stages that train a LoRA adapter share (Hu et al. 2021, LoRA)."""
 
-    max_steps: int = Field(default=100, ge=1, description="Optimizer steps, at most")
+    max_steps: int = Field(default=200, ge=1, description="Optimizer steps, at most")
     batch_size: int = Field(default=8, ge=1, description="Rows per device and forward pass")
     gradient_accumulation: int = Field(
         default=1, ge=1, description="Forward passes per step: the effective batch is batch_size x this x devices"
