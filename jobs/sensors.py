@@ -6,7 +6,9 @@ import dagster as dg
 
 from resources.project import Project
 from resources.warehouse import Warehouse
+from resources.web import Web
 from twin_assets.collection.authors import author_slugs, load_author
+from twin_assets.collection.contract import SourceContext
 from twin_assets.collection.observation import observe_author
 from twin_assets.errors import UserError
 from twin_assets.partitions import AUTHORS_PARTITION, authors_partitions
@@ -20,21 +22,25 @@ CPU_GROUPS = ("collection", "features", "evaluation", "serving")
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Registers an author when a valid file appears in `authors/` and its sources hold something.",
 )
-def author_files(context: dg.SensorEvaluationContext, project: Project, warehouse: Warehouse) -> dg.SensorResult:
+def author_files(
+    context: dg.SensorEvaluationContext, project: Project, warehouse: Warehouse, web: Web
+) -> dg.SensorResult:
     """Add a partition for each author who has something to collect, and record what the sources hold."""
     known = set(context.instance.get_dynamic_partitions(AUTHORS_PARTITION))
     found, observations, refused = [], [], []
-    for slug in author_slugs(project.authors_path):
-        try:
-            author = load_author(project.authors_path, slug)
-            observation = observe_author(context.instance, author, project.authors_path, warehouse)
-        except UserError as error:
-            refused.append(str(error))
-            continue
-        if slug not in known:
-            found.append(slug)
-        if observation:
-            observations.append(observation)
+    with warehouse.session() as session:
+        sources = SourceContext(project.authors_path, session.imported_documents, session, web)
+        for slug in author_slugs(project.authors_path):
+            try:
+                author = load_author(project.authors_path, slug)
+                observation = observe_author(context.instance, author, sources)
+            except UserError as error:
+                refused.append(str(error))
+                continue
+            if slug not in known:
+                found.append(slug)
+            if observation:
+                observations.append(observation)
     return dg.SensorResult(
         dynamic_partitions_requests=[authors_partitions.build_add_request(found)] if found else [],
         asset_events=observations,

@@ -6,6 +6,7 @@ document means does not belong here.
 
 import json
 import sqlite3
+import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,7 +18,15 @@ from pydantic import Field, SecretStr
 from pymongo import ReplaceOne
 from pymongo.errors import PyMongoError
 
-from twin_assets.documents import CATEGORIES, Category, Entity, RawDocument
+from twin_assets.documents import (
+    CATEGORIES,
+    Category,
+    Entity,
+    KnownDocument,
+    KnownPage,
+    RawDocument,
+    content_hash,
+)
 from twin_assets.errors import UserError
 from twin_assets.settings import Settings
 
@@ -61,6 +70,20 @@ class WarehouseSession:
         """Return the slugs of all authors that have a document, present or gone."""
         return sorted({slug for category in CATEGORIES for slug in self._database[category].distinct("author")})
 
+    def known_documents(self, author: str) -> dict[str, KnownDocument]:
+        """Return what is there of an author's present documents, without their texts, by id."""
+        wanted = {"content_hash": 1, "url": 1, "title": 1, "platform": 1}
+        return {
+            record["_id"]: KnownDocument(
+                document_id=record["_id"],
+                content_hash=record["content_hash"],
+                address=record["url"] or record["title"] or record["_id"],
+                platform=record["platform"],
+            )
+            for category in CATEGORIES
+            for record in self._database[category].find({"author": author, "gone": False}, wanted)
+        }
+
     def replace_documents(self, author: str, documents: Sequence[RawDocument]) -> WriteCounts:
         """Make the present documents of an author be exactly these.
 
@@ -94,6 +117,44 @@ class WarehouseSession:
             counts["gone"] += len(tombstones)
             self._write(category, writes + tombstones)
         return WriteCounts(**counts)
+
+    def pages(self, author: str, source: str) -> dict[str, KnownPage]:
+        """Return the known pages of a source, by URL."""
+        records = self._database["pages"].find({"author": author, "source": source})
+        return {record["url"]: KnownPage.model_validate_json(record["page"]) for record in records}
+
+    def remember_page(self, author: str, source: str, page: KnownPage) -> None:
+        """Keep a page; from then on it is known, even if the crawl is interrupted."""
+        # As text, because a page holds names of files, which MongoDB takes for paths into a record.
+        record = {
+            "_id": content_hash([author, source, page.url]),
+            "author": author,
+            "source": source,
+            "url": page.url,
+            "page": page.model_dump_json(),
+        }
+        self._write("pages", [record])
+
+    def forget_pages(self, author: str, source: str, urls: list[str]) -> None:
+        """Forget pages that are gone."""
+        for url in urls:
+            self._database["pages"].delete_one({"_id": content_hash([author, source, url])})
+
+    def open_crawl(self, author: str, source: str) -> str | None:
+        """Return the id of the crawl that was begun and not ended; None if the last one ended."""
+        record = self._database["crawls"].find_one({"_id": content_hash([author, source])})
+        return record["crawl"] if record else None
+
+    def begin_crawl(self, author: str, source: str) -> str:
+        """Note that a crawl has begun, and return its id."""
+        crawl = str(uuid.uuid4())
+        name = content_hash([author, source])
+        self._write("crawls", [{"_id": name, "author": author, "source": source, "crawl": crawl}])
+        return crawl
+
+    def end_crawl(self, author: str, source: str) -> None:
+        """Note that the crawl came to its end."""
+        self._database["crawls"].delete_one({"_id": content_hash([author, source])})
 
     def users(self) -> list[dict[str, Any]]:
         """Return the user records that came with an import, by arrival."""

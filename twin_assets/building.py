@@ -7,7 +7,8 @@ belong here.
 import logging
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import dagster as dg
@@ -15,12 +16,18 @@ from dagster_shared.error import SerializableErrorInfo
 
 from jobs.jobs import TWIN_JOB
 from resources.warehouse import Warehouse
+from resources.web import Web
 from twin_assets.collection.authors import author_slugs, load_author
+from twin_assets.collection.contract import SourceContext
 from twin_assets.collection.observation import observe_author
+from twin_assets.collection.sources import must_be_collected
 from twin_assets.errors import UserError
 from twin_assets.partitions import AUTHORS_PARTITION
 from twin_assets.settings import Settings
 from twin_assets.staleness import AssetState, StateReader
+
+COLLECTED = "raw_documents"
+"""The asset that is built on every build if a source is a site: only asking it tells whether it has changed."""
 
 READ_OF_EVERY_AUTHOR = ("raw_documents", "cleaned_documents", "style_profile")
 """What `base_model` and `eval_report` read of every author, and not only of the one that is built."""
@@ -58,6 +65,7 @@ class Builder:
         self._instance = instance
         self._settings = settings
         self._warehouse = Warehouse.from_settings(settings)
+        self._web = Web.from_settings(settings)
 
     def reader(self) -> StateReader:
         """Return a reader of the states as they are now."""
@@ -70,18 +78,19 @@ class Builder:
             UserError: If the `wanted` author cannot be used; the others are passed over with a notice.
         """
         registered = []
-        for slug in author_slugs(self._settings.authors_dir):
-            try:
-                author = load_author(self._settings.authors_dir, slug)
-                observation = observe_author(self._instance, author, self._settings.authors_dir, self._warehouse)
-            except UserError as error:
-                if slug == wanted:
-                    raise
-                notice(f"{slug} is passed over: {error}")
-                continue
-            if observation:
-                self._instance.report_runless_asset_event(observation)
-            registered.append(slug)
+        with self._sources() as context:
+            for slug in author_slugs(self._settings.authors_dir):
+                try:
+                    author = load_author(self._settings.authors_dir, slug)
+                    observation = observe_author(self._instance, author, context)
+                except UserError as error:
+                    if slug == wanted:
+                        raise
+                    notice(f"{slug} is passed over: {error}")
+                    continue
+                if observation:
+                    self._instance.report_runless_asset_event(observation)
+                registered.append(slug)
         self._instance.add_dynamic_partitions(AUTHORS_PARTITION, registered)
         return registered
 
@@ -114,12 +123,16 @@ class Builder:
         for other in registered:
             if other != author:
                 self._build_shared_inputs(other, targets, notice)
-        selection = self._selection(author, targets, force=force)
+        collected = Build(author=author, run_id=None, built=(), success=True)
+        if COLLECTED in targets and not force and self._only_collecting_tells(author):
+            collected = self._run(author, [COLLECTED], {"author": author, "stage": "collection"}, progress, {})
+        selection = self._selection(author, targets, force=force) if collected.success else []
         if not selection:
-            return Build(author=author, run_id=None, built=(), success=True)
+            return collected
         tags = {"author": author, "stage": "all" if until is None else until}
         config = merged(run_config or {}, _force(selection)) if force else run_config or {}
-        return self._run(author, selection, tags, progress, config)
+        build = self._run(author, selection, tags, progress, config)
+        return replace(build, built=collected.built + build.built)
 
     def _targets(self, until: str | None) -> list[str]:
         reader = self.reader()
@@ -130,6 +143,16 @@ class Builder:
             raise UserError(f"There is no asset {until!r}; the assets are: {', '.join(order)}.")
         above = reader.upstream(until)
         return [asset for asset in order if asset in above]
+
+    def _only_collecting_tells(self, author: str) -> bool:
+        """Return whether a source of the author has to be asked, as a site has, to know if anything is new there."""
+        with self._sources() as context:
+            return must_be_collected(load_author(self._settings.authors_dir, author), context)
+
+    @contextmanager
+    def _sources(self) -> Iterator[SourceContext]:
+        with self._warehouse.session() as session:
+            yield SourceContext(self._settings.authors_dir, session.imported_documents, session, self._web)
 
     def _selection(self, author: str, targets: Sequence[str], *, force: bool) -> list[str]:
         if force:

@@ -12,12 +12,14 @@ from rich.console import Console
 
 from resources.tracker import CHAMPION, Tracker
 from resources.warehouse import Warehouse
-from twin_assets.building import Build, Builder
+from resources.web import Web
+from twin_assets.building import COLLECTED, Build, Builder
 from twin_assets.collection.authors import author_slugs, load_author, load_authors, write_author
+from twin_assets.collection.contract import SourceContext
 from twin_assets.collection.dump import DumpUser, read_dump, write_dump
-from twin_assets.collection.sources import SourceContext, collect_documents
+from twin_assets.collection.sources import collect_documents, must_be_collected
 from twin_assets.definitions import build_defs
-from twin_assets.documents import Author, Consent, SourceConfig, checked_slug, document_id_for
+from twin_assets.documents import Author, Consent, RawDocument, SourceConfig, checked_slug, document_id_for
 from twin_assets.errors import UserError
 from twin_assets.instance import local_instance
 from twin_assets.partitions import AUTHORS_PARTITION
@@ -39,7 +41,7 @@ def add_author(slug: str, *, folder: Path, consent: str, name: str | None) -> No
         )
     except ValueError as error:
         raise UserError(str(error)) from error
-    documents = _collect(author, settings)
+    documents = len(_documents_now(author, settings))
     path = write_author(settings.authors_dir, author)
     _say(f"Added {author.name} ({path.name}): {documents} documents to collect. Next: twin build {slug}")
 
@@ -65,9 +67,7 @@ def show_author(slug: str, *, as_json: bool) -> None:
     """Print one author file and what its sources hold now."""
     settings = Settings.load()
     author = load_author(settings.authors_dir, slug)
-    documents = collect_documents(
-        author, SourceContext(settings.authors_dir, Warehouse.from_settings(settings).imported_documents)
-    )
+    documents = _documents_now(author, settings)
     categories = [document.category for document in documents]
     row = {
         "author": author.slug,
@@ -141,7 +141,7 @@ def build_author(author: str, *, until: str | None, force: bool, config: Path | 
         )
         states = builder.states(author)
         rows = [_asset_row(instance, state, outcome) for state in states]
-    if not as_json and outcome.run_id is None:
+    if not as_json and set(outcome.built) <= {COLLECTED} and outcome.success:
         _say(f"Everything of {author} is fresh: nothing was embedded, generated or trained.")
     print_rows(rows, title=f"The twin of {author}", as_json=as_json)
     for failure in outcome.failures:
@@ -208,9 +208,13 @@ def _builder() -> Iterator[tuple[Builder, dg.DagsterInstance]]:
         yield Builder(build_defs(settings=settings), instance, settings), instance
 
 
-def _collect(author: Author, settings: Settings) -> int:
-    context = SourceContext(settings.authors_dir, Warehouse.from_settings(settings).imported_documents)
-    return len(collect_documents(author, context))
+def _documents_now(author: Author, settings: Settings) -> list[RawDocument]:
+    """Return what the sources hold now; of sources that have to be asked over the network, what was last collected."""
+    with Warehouse.from_settings(settings).session() as session:
+        context = SourceContext(settings.authors_dir, session.imported_documents, session, Web.from_settings(settings))
+        if must_be_collected(author, context):
+            return session.documents(author.slug)
+        return collect_documents(author, context)
 
 
 def _ensure_author_file(settings: Settings, user: DumpUser, consent: str) -> None:

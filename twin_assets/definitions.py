@@ -32,6 +32,7 @@ from resources.tracker import Tracker
 from resources.trainer import LocalTrainer
 from resources.vector_store import VectorStore
 from resources.warehouse import Warehouse
+from resources.web import Web
 from twin_assets.settings import Settings
 
 STAGES = (
@@ -73,6 +74,7 @@ def build_resources(settings: Settings) -> dict[str, Any]:
     return {
         "project": Project.from_settings(settings),
         "warehouse": Warehouse.from_settings(settings),
+        "web": Web.from_settings(settings),
         "artifacts": ArtifactStore.from_settings(settings),
         "tables": TableIOManager(root=settings.artifacts_root),
         "datasets": DatasetIOManager(root=settings.artifacts_root),

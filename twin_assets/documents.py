@@ -44,13 +44,18 @@ class RawDocument(Entity):
     title: str | None = Field(default=None, description="Title as published")
     subtitle: str | None = Field(default=None, description="Subtitle as published")
     published_at: datetime | None = Field(default=None, description="Publication time, UTC")
+    updated_at: datetime | None = Field(default=None, description="Time of the last edit as the source gives it, UTC")
     language: str | None = Field(default=None, description="Language as declared by the source (ISO 639-1)")
+    relation: Literal["original", "reply", "repost"] = Field(
+        default="original", description="original; reply: to somebody else; repost: somebody else's words"
+    )
+    revision: str | None = Field(default=None, description="Commit id of a repository")
     media_type: Literal["text/markdown", "text/html", "text/plain"] = Field(
         default="text/markdown", description="Form of the text; a repository file is text/plain"
     )
     text: str | None = Field(default=None, description="Text as collected (articles and posts)")
     files: dict[str, str] | None = Field(default=None, description="Relative path to file text (repositories)")
-    source: str = Field(description="Name of the source that collected it: folder or import")
+    source: str = Field(description="Kind of source that collected it, as in the author file")
     position: int = Field(
         default=0, description="0-based place among the records of its source: the order of an export"
     )
@@ -62,6 +67,27 @@ class RawDocument(Entity):
     def content_hash(self) -> str:
         """SHA-256 of the canonical JSON of what was collected: an edit is a new hash under the same id."""
         return content_hash(self.model_dump(mode="json", exclude={"position"}))
+
+
+class KnownDocument(Entity):
+    """What the warehouse holds of a document before a collection, without its text."""
+
+    document_id: str = Field(description="UUID of the document")
+    content_hash: str = Field(description="SHA-256 of what was collected")
+    address: str = Field(description="URL, else title, else id: how a person finds it")
+    platform: str = Field(description="Where it was published")
+
+
+class KnownPage(Entity):
+    """One page that a source of an author named, as it was last seen."""
+
+    url: str = Field(description="Address as the source names it")
+    etag: str | None = Field(default=None, description="ETag header of the last answer")
+    last_modified: str | None = Field(default=None, description="Last-Modified header of the last answer")
+    fetched_at: datetime | None = Field(default=None, description="When the page last answered, UTC")
+    crawl: str = Field(default="", description="Crawl in which it was last looked at")
+    times_missing: int = Field(default=0, ge=0, description="Crawls in a row that were told 404 or 410")
+    document: RawDocument | None = Field(default=None, description="The page as last collected")
 
 
 class CleanedDocument(Entity):
@@ -142,7 +168,7 @@ class SourceConfig(BaseModel):
 
     model_config = ConfigDict(extra="allow")
 
-    type: str = Field(description="Kind of source: folder or import")
+    type: str = Field(description="Kind of source, a key of `collection.sources.SOURCES`")
 
 
 class Consent(Entity):

@@ -103,6 +103,15 @@ class Settings(BaseSettings):
     base_model_licence: str = Field(default="unknown", description="Licence of the hub model, kept with every version")
     hub_offline: bool = Field(default=True, description="Forbid downloads from a model hub")
 
+    crawl_user_agent: str = Field(
+        default="twin_assets/0.1 (+https://twin-assets.example)", description="Who we say we are when we ask a site"
+    )
+    crawl_private_hosts: bool = Field(default=False, description="Whether hosts of a private network may be asked")
+    crawl_requests_per_second: float = Field(default=1.0, gt=0, description="Requests to one host per second, at most")
+    crawl_timeout_seconds: float = Field(default=30.0, gt=0, description="How long one answer of a site may take")
+    crawl_max_page_bytes: int = Field(default=10_000_000, ge=1, description="Longest page that is read, unpacked")
+    chromium: str = Field(default="/usr/bin/chromium", description="Browser for pages that need JavaScript")
+
     seed: int = Field(default=0, description="Seed of the split, of sampling and of training")
     test_fraction: float = Field(
         default=0.15, gt=0, lt=0.5, description="Share of documents held out from training, for evaluation"

@@ -1,14 +1,19 @@
 """Assets of collection: the author's sites, as they are out there, and what was collected from them."""
 
+from collections import Counter
+from collections.abc import Sequence
 from datetime import timedelta
 
 import dagster as dg
 
 from resources.project import Project
 from resources.warehouse import Warehouse
+from resources.web import Web
 from twin_assets.automation import follow_inputs
 from twin_assets.collection.authors import load_author
-from twin_assets.collection.sources import SourceContext, collect_documents
+from twin_assets.collection.contract import SourceContext
+from twin_assets.collection.links import LINK_STATES, LedgerLine, documents_of, ledger_of
+from twin_assets.collection.sources import collect_links
 from twin_assets.documents import RawDocument
 from twin_assets.partitions import authors_partitions
 from twin_assets.reporting import OWNERS, counts, data_version, excerpt
@@ -63,32 +68,43 @@ judge_model = dg.AssetSpec(
     freshness_policy=dg.FreshnessPolicy.time_window(fail_window=timedelta(days=30), warn_window=timedelta(days=8)),
 )
 def raw_documents(
-    context: dg.AssetExecutionContext, project: Project, warehouse: Warehouse
+    context: dg.AssetExecutionContext, project: Project, warehouse: Warehouse, web: Web
 ) -> dg.MaterializeResult[None]:
     """Every article, post and repository of the author, exactly as collected.
 
     Read from the sources in `authors/<slug>.yaml` and kept in the document warehouse under stable ids: an edit is a new
     content hash under the same id, a deletion leaves a tombstone. `cleaned_documents` reads it.
 
-    If a source cannot be read, nothing in the warehouse has changed, and the message names the file or record; if a
-    write is refused half-way, what was written stays, and the next run writes the rest.
+    Everything that a source names ends in exactly one state: new, changed, unchanged, gone, refused or failed. What
+    cannot be reached today stays as it was. If a source as a whole cannot be read, nothing in the warehouse has
+    changed, and the message names the file or record; if a write is refused half-way, what was written stays, and the
+    next run writes the rest.
     """
     author = load_author(project.authors_path, context.partition_key)
     with warehouse.session() as session:
-        documents = collect_documents(author, SourceContext(project.authors_path, session.imported_documents))
+        links = collect_links(author, SourceContext(project.authors_path, session.imported_documents, session, web))
+        ledger = ledger_of(links, session.known_documents(author.slug))
+        documents = documents_of(links)
         written = session.replace_documents(author.slug, documents)
     context.log.info(f"{author.slug}: {len(documents)} documents, {written}")
+    for line in ledger:
+        if line.reason:
+            context.log.warning(f"{line.state}: {line.address}: {line.reason}")
     words = sum(_words(document) for document in documents)
+    states = Counter(line.state for line in ledger)
     return dg.MaterializeResult(
         data_version=data_version(sorted([document.document_id, document.content_hash] for document in documents)),
         metadata={
-            "summary": f"{len(documents)} documents, {words:,} words: {written.new} new, {written.changed} changed, "
-            f"{written.gone} gone",
+            "summary": f"{len(documents)} documents, {words:,} words: "
+            + ", ".join(f"{states[state]} {state}" for state in LINK_STATES if states[state] or state in _ALWAYS_TOLD),
             "dagster/row_count": len(documents),
             "dagster/uri": warehouse.uri,
             "documents": len(documents),
             "words": words,
-            **{f"documents_{name}": count for name, count in written.model_dump().items()},
+            "links": len(ledger),
+            **{f"links_{state}": states[state] for state in LINK_STATES},
+            "links_by_domain": _by_domain(ledger),
+            "not_collected": _problems(ledger),
             **counts((document.category for document in documents), "documents"),
             **counts((document.platform for document in documents), "platform"),
             "consent": f"{author.consent.given_by}. {author.consent.note}".strip(),
@@ -96,6 +112,37 @@ def raw_documents(
                 "\n".join(f"- *{document.category}*: {excerpt(_title(document), 90)}" for document in documents[:8])
             ),
         },
+    )
+
+
+_ALWAYS_TOLD = ("new", "changed", "gone")
+
+
+def _by_domain(ledger: Sequence[LedgerLine]) -> dg.TableMetadataValue:
+    domains = sorted({line.domain for line in ledger})
+    ended = Counter((line.domain, line.state) for line in ledger)
+    return dg.MetadataValue.table(
+        [
+            dg.TableRecord({"domain": domain, **{state: ended[domain, state] for state in LINK_STATES}})
+            for domain in domains
+        ],
+        schema=dg.TableSchema(
+            [dg.TableColumn("domain", "string"), *(dg.TableColumn(state, "int") for state in LINK_STATES)]
+        ),
+    )
+
+
+def _problems(ledger: Sequence[LedgerLine]) -> dg.TableMetadataValue:
+    """Return every link that was refused or failed, and why."""
+    return dg.MetadataValue.table(
+        [
+            dg.TableRecord({"link": line.address, "state": line.state, "why": line.reason})
+            for line in ledger
+            if line.state in {"refused", "failed"}
+        ],
+        schema=dg.TableSchema(
+            [dg.TableColumn("link", "string"), dg.TableColumn("state", "string"), dg.TableColumn("why", "string")]
+        ),
     )
 
 

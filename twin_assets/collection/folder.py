@@ -16,8 +16,11 @@ import yaml
 from bs4 import BeautifulSoup
 from frontmatter import YAMLHandler
 
+from twin_assets.collection.contract import SourceContext
+from twin_assets.collection.links import Link
 from twin_assets.documents import (
     CATEGORIES,
+    Author,
     Category,
     RawDocument,
     SourceConfig,
@@ -84,7 +87,7 @@ class FolderSource:
     category: Category | None = None
 
     @classmethod
-    def from_config(cls, author: str, config: SourceConfig, authors_dir: Path) -> "FolderSource":
+    def from_config(cls, author: Author, config: SourceConfig, context: SourceContext) -> "FolderSource":
         """Read the options `path` (relative to the folder of the author files) and `category`.
 
         Raises:
@@ -92,11 +95,11 @@ class FolderSource:
         """
         options = config.model_extra or {}
         if not isinstance(options.get("path"), str):
-            raise UserError(f"{author}: a folder source needs `path`, the folder that holds the writings.")
+            raise UserError(f"{author.slug}: a folder source needs `path`, the folder that holds the writings.")
         category = options.get("category")
         if category is not None and category not in CATEGORIES:
-            raise UserError(f"{author}: category {category!r} is none of {', '.join(CATEGORIES)}.")
-        return cls(author, (authors_dir / options["path"]).resolve(), category)
+            raise UserError(f"{author.slug}: category {category!r} is none of {', '.join(CATEGORIES)}.")
+        return cls(author.slug, (context.authors_dir / options["path"]).resolve(), category)
 
     def fingerprint(self) -> str:
         """Return a hash over the paths and contents of all files that would be read.
@@ -112,7 +115,7 @@ class FolderSource:
             ]
         )
 
-    def collect(self) -> Iterator[RawDocument]:
+    def collect(self) -> Iterator[Link]:
         """Yield the documents of the folder, by path.
 
         Raises:
@@ -127,7 +130,10 @@ class FolderSource:
                 raise UserError(
                     f"{unit} has the same url as {first}, {document.url}: change it, or remove one of them."
                 )
-            yield document.model_copy(update={"position": position})
+            yield Link(
+                address=document.url or unit.relative_to(self.path).as_posix(),
+                document=document.model_copy(update={"position": position}),
+            )
 
     def _units(self) -> list[tuple[Category, Path]]:
         """Return each article or post file, and each repository folder."""

@@ -6,7 +6,9 @@ They have no other home, so collecting them means keeping them.
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from twin_assets.documents import RawDocument, content_hash
+from twin_assets.collection.contract import SourceContext
+from twin_assets.collection.links import Link
+from twin_assets.documents import Author, RawDocument, SourceConfig, content_hash
 from twin_assets.errors import UserError
 
 IMPORT_SOURCE = "import"
@@ -19,13 +21,18 @@ class ImportedSource:
     author: str
     imported_documents: Callable[[str], Sequence[RawDocument]]
 
+    @classmethod
+    def from_config(cls, author: Author, config: SourceConfig, context: SourceContext) -> "ImportedSource":
+        """Return the source; it has no options."""
+        return cls(author.slug, context.imported_documents)
+
     def fingerprint(self) -> str:
         """Return a hash over the ids and content hashes of the imported documents."""
         return content_hash(
             sorted([document.document_id, document.content_hash] for document in self.imported_documents(self.author))
         )
 
-    def collect(self) -> Iterator[RawDocument]:
+    def collect(self) -> Iterator[Link]:
         """Yield the imported documents.
 
         Raises:
@@ -34,4 +41,5 @@ class ImportedSource:
         documents = self.imported_documents(self.author)
         if not documents:
             raise UserError(f"Nothing was imported for {self.author}: run `twin import DIR` first.")
-        yield from documents
+        for document in documents:
+            yield Link(address=document.url or document.title or document.document_id, document=document)

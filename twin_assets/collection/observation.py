@@ -3,27 +3,23 @@
 An observation is recorded only when the content differs from the last one, so that looking changes nothing.
 """
 
-from pathlib import Path
-
 import dagster as dg
 
-from resources.warehouse import Warehouse
-from twin_assets.collection.sources import SourceContext, fingerprint_of
+from twin_assets.collection.contract import SourceContext
+from twin_assets.collection.sources import fingerprint_of
 from twin_assets.documents import Author
 
 SITES_KEY = dg.AssetKey("author_sites")
 DATA_VERSION_TAG = "dagster/data_version"
 
 
-def observe_author(
-    instance: dg.DagsterInstance, author: Author, authors_dir: Path, warehouse: Warehouse
-) -> dg.AssetObservation | None:
+def observe_author(instance: dg.DagsterInstance, author: Author, context: SourceContext) -> dg.AssetObservation | None:
     """Return an observation of the author's sites if they hold something else than when last observed.
 
     Raises:
         UserError: If a source cannot be read, or holds nothing.
     """
-    version = fingerprint_of(author, SourceContext(authors_dir, warehouse.imported_documents))
+    version = fingerprint_of(author, context)
     if version == _last_observed(instance, author.slug):
         return None
     return dg.AssetObservation(

@@ -6,8 +6,11 @@ from datetime import UTC, datetime
 
 import pytest
 
+from resources.warehouse import WarehouseSession
+from resources.web import Web
+from twin_assets.collection.contract import SourceContext
 from twin_assets.collection.folder import FolderSource
-from twin_assets.documents import SourceConfig, document_id_for
+from twin_assets.documents import Author, Consent, SourceConfig, document_id_for
 from twin_assets.errors import UserError
 
 PAGE = """\
@@ -27,7 +30,7 @@ Text.
 
 
 def collected(folder, **options):
-    return list(FolderSource("ann", folder, **options).collect())
+    return [link.document for link in FolderSource("ann", folder, **options).collect()]
 
 
 def refusal(folder, **options):
@@ -283,7 +286,9 @@ def test_a_fingerprint_changes_when_and_only_when_what_would_be_read_changes(mak
 
 def test_options_of_the_author_file_are_checked(tmp_path):
     def source(**options):
-        return FolderSource.from_config("ann", SourceConfig(type="folder", **options), tmp_path)
+        author = Author(slug="ann", name="Ann", consent=Consent(given_by="Ann"), sources=[SourceConfig(type="folder")])
+        context = SourceContext(tmp_path, lambda _: [], pages=WarehouseSession(None), web=Web(user_agent="tests"))
+        return FolderSource.from_config(author, SourceConfig(type="folder", **options), context)
 
     assert source(path="writings").path == tmp_path / "writings"
     assert source(path="/writings", category="posts").category == "posts"

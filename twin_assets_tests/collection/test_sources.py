@@ -4,8 +4,11 @@ from itertools import combinations
 
 import pytest
 
+from resources.warehouse import WarehouseSession
+from resources.web import Web
 from twin_assets.collection.authors import author_slugs, load_author
-from twin_assets.collection.sources import SourceContext, collect_documents, fingerprint_of
+from twin_assets.collection.contract import SourceContext
+from twin_assets.collection.sources import collect_documents, fingerprint_of
 from twin_assets.documents import Author, Consent, RawDocument, SourceConfig
 from twin_assets.errors import UserError
 from twin_assets.settings import PROJECT_ROOT
@@ -27,6 +30,16 @@ def imported(name, **fields):
     return RawDocument(**{**known, "title": name, "text": f"Text of {name}.", **fields})
 
 
+def source_context(folder, in_warehouse):
+    """What sources need that read files and imports alone."""
+    return SourceContext(
+        folder,
+        lambda author: [document for document in in_warehouse if document.author == author],
+        pages=WarehouseSession(None),
+        web=Web(user_agent="tests"),
+    )
+
+
 @pytest.fixture
 def in_warehouse():
     """What was imported: a list for the test to fill."""
@@ -35,7 +48,7 @@ def in_warehouse():
 
 @pytest.fixture
 def context(tmp_path, in_warehouse):
-    return SourceContext(tmp_path, lambda author: [document for document in in_warehouse if document.author == author])
+    return source_context(tmp_path, in_warehouse)
 
 
 def test_documents_of_all_sources_come_together(make_folder, context, in_warehouse):
@@ -100,7 +113,7 @@ def test_the_fingerprint_follows_every_source(make_folder, context, in_warehouse
 @pytest.fixture(scope="module", params=SAMPLES)
 def sample(request):
     authors_dir = PROJECT_ROOT / "authors"
-    return collect_documents(load_author(authors_dir, request.param), SourceContext(authors_dir, lambda _: []))
+    return collect_documents(load_author(authors_dir, request.param), source_context(authors_dir, []))
 
 
 def test_the_sample_authors_have_author_files():

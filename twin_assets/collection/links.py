@@ -1,0 +1,95 @@
+"""Links: what a source names, and what became of each.
+
+A source yields one `Link` for everything that it names, whatever happened to it. Only the comparison with what the
+warehouse held before tells what is new; it is made here, so that every source counts alike. Nothing is fetched or
+written.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Literal
+from urllib.parse import urlsplit
+
+from pydantic import Field
+
+from twin_assets.documents import Entity, KnownDocument, RawDocument
+
+Outcome = Literal["found", "gone", "refused", "failed"]
+"""What happened to a link: there it is; it is no more; we may not look; we could not look."""
+
+LinkState = Literal["new", "changed", "unchanged", "gone", "refused", "failed"]
+LINK_STATES: tuple[LinkState, ...] = ("new", "changed", "unchanged", "gone", "refused", "failed")
+"""The states that a link can end in, exactly one each."""
+
+
+class Link(Entity):
+    """One thing that a source names: a page, a post of an archive, a file, a repository."""
+
+    address: str = Field(description="URL, or the path by which a person finds it")
+    outcome: Outcome = Field(default="found", description="What happened to it")
+    reason: str = Field(default="", description="Why it was refused or failed, in words; empty otherwise")
+    document: RawDocument | None = Field(
+        default=None,
+        description="The document as found; of a refused or failed link the one known from before, which is kept",
+    )
+
+    @property
+    def domain(self) -> str:
+        """Where it lies: the host of its address, or the platform of its document."""
+        return domain_of(self.address, self.document.platform if self.document else "files")
+
+
+class LedgerLine(Entity):
+    """How one link ended."""
+
+    address: str
+    domain: str
+    state: LinkState
+    reason: str = ""
+
+
+def domain_of(address: str, platform: str) -> str:
+    """Return the host of a URL, without `www.`; the platform where the address is none."""
+    parts = urlsplit(address)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        return platform
+    return parts.hostname.removeprefix("www.")
+
+
+def documents_of(links: Iterable[Link]) -> list[RawDocument]:
+    """Return the documents that the author has now: found, or known and not proven gone."""
+    return [link.document for link in links if link.document and link.outcome != "gone"]
+
+
+def ledger_of(links: Sequence[Link], known: Mapping[str, KnownDocument]) -> list[LedgerLine]:
+    """Return one line per link, and one per known document that no source names any more, which is gone.
+
+    Args:
+        links: What the sources yielded.
+        known: What the warehouse held before, by document id.
+    """
+    named = {link.document.document_id for link in links if link.document}
+    named |= {link.address for link in links if link.outcome == "gone"}
+    vanished = [
+        document for document in known.values() if document.document_id not in named and document.address not in named
+    ]
+    return [
+        *(
+            LedgerLine(address=link.address, domain=link.domain, state=_state_of(link, known), reason=link.reason)
+            for link in links
+        ),
+        *(
+            LedgerLine(address=document.address, domain=domain_of(document.address, document.platform), state="gone")
+            for document in vanished
+        ),
+    ]
+
+
+def _state_of(link: Link, known: Mapping[str, KnownDocument]) -> LinkState:
+    if link.outcome != "found":
+        return link.outcome
+    if link.document is None:
+        raise ValueError(f"{link.address} was found, but has no document.")
+    before = known.get(link.document.document_id)
+    if before is None:
+        return "new"
+    return "unchanged" if before.content_hash == link.document.content_hash else "changed"

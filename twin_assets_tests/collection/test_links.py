@@ -1,0 +1,76 @@
+"""Links: every one ends in exactly one state, and what cannot be reached is not lost."""
+
+import pytest
+
+from twin_assets.collection.links import LINK_STATES, Link, documents_of, domain_of, ledger_of
+from twin_assets.documents import KnownDocument, RawDocument
+
+
+def raw(name, **fields):
+    known = {"author": "ann", "category": "articles", "platform": "blog", "source": "web", "text": f"Text of {name}."}
+    return RawDocument(document_id=name, **{**known, **fields})
+
+
+def known_as(document, **fields):
+    known = {"document_id": document.document_id, "content_hash": document.content_hash, "platform": document.platform}
+    return {document.document_id: KnownDocument(**{**known, "address": address_of(document.document_id), **fields})}
+
+
+def address_of(name):
+    return f"https://www.ann.example/{name}"
+
+
+def link(name, document=None, **fields):
+    return Link(address=address_of(name), document=document, **fields)
+
+
+def states(links, known):
+    return {line.address.rsplit("/")[-1]: line.state for line in ledger_of(links, known)}
+
+
+def test_every_link_ends_in_one_state_and_the_states_add_up():
+    old = {name: raw(name) for name in ("same", "edited", "down", "forbidden", "vanished", "removed")}
+    known = {key: value for document in old.values() for key, value in known_as(document).items()}
+    links = [
+        link("fresh", raw("fresh")),
+        link("same", old["same"]),
+        link("edited", raw("edited", text="Another text.")),
+        link("down", old["down"], outcome="failed", reason="it does not answer"),
+        link("forbidden", old["forbidden"], outcome="refused", reason="robots.txt forbids it"),
+        link("removed", outcome="gone"),
+    ]
+    assert states(links, known) == {
+        "fresh": "new",
+        "same": "unchanged",
+        "edited": "changed",
+        "down": "failed",
+        "forbidden": "refused",
+        "removed": "gone",
+        "vanished": "gone",
+    }
+    assert {line.state for line in ledger_of(links, known)} == set(LINK_STATES)
+
+
+def test_what_could_not_be_reached_today_stays_and_what_is_gone_goes():
+    kept = raw("down")
+    links = [link("down", kept, outcome="failed", reason="?"), link("never-seen", outcome="failed", reason="?")]
+    links += [link("removed", raw("removed"), outcome="gone"), link("here", raw("here"))]
+    assert documents_of(links) == [kept, raw("here")]
+
+
+def test_a_link_that_was_found_without_a_document_is_a_fault_of_the_source():
+    with pytest.raises(ValueError, match="was found, but has no document"):
+        ledger_of([link("odd")], {})
+
+
+@pytest.mark.parametrize(
+    ("address", "domain"),
+    [
+        ("https://www.ann.example/a", "ann.example"),
+        ("http://blog.ann.example:8080/a", "blog.ann.example"),
+        ("articles/a.md", "folder"),
+        ("C: a title with a colon", "folder"),
+    ],
+)
+def test_the_domain_is_the_host_or_else_the_platform(address, domain):
+    assert domain_of(address, "folder") == domain
