@@ -21,7 +21,7 @@ def instance():
 def tick(instance: dg.DagsterInstance) -> dg.SensorResult:
     """Let the sensor tick once, and do with its result what the daemon does."""
     resources = build_resources(Settings())
-    wanted = {name: resources[name] for name in ("project", "warehouse")}
+    wanted = {name: resources[name] for name in ("project", "warehouse", "web")}
     with dg.build_sensor_context(instance=instance, resources=wanted) as context:
         result = author_files(context)
     for request in result.dynamic_partitions_requests or []:
