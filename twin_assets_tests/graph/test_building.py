@@ -18,6 +18,7 @@ from twin_assets.errors import UserError
 from twin_assets.training.manifest import verify_manifest
 
 EDITED = "articles/drop-the-index.md"
+DELETED = "posts/runbook-rot.md"
 
 
 def chunks(place: Place) -> dict[str, Chunk]:
@@ -48,7 +49,7 @@ def test_after_an_edit_only_the_changed_chunks_are_embedded_and_what_is_below_is
     metadata = place.metadata("embeddings")
     assert metadata["vectors_added"].value == len(new)
     assert metadata["vectors_deleted"].value == len(before.keys() - after.keys())
-    assert place.metadata("raw_documents")["documents_changed"].value == 1
+    assert place.metadata("raw_documents")["links_changed"].value == 1
     with place.states() as reader:
         states = {state.asset: state for state in reader.states(AUTHOR)}
     assert all(states[asset].state == "fresh" for asset in outcome.built)
@@ -57,6 +58,21 @@ def test_after_an_edit_only_the_changed_chunks_are_embedded_and_what_is_below_is
         assert states[asset].state == "stale", asset
         assert "cleaned_documents has a new data version" in states[asset].causes, asset
     assert "embeddings has a new data version" in states["retrieval_report"].causes
+
+
+def test_after_a_deletion_the_vectors_of_the_document_are_gone_and_no_other_is_touched(place):
+    before = chunks(place)
+    (place.writings / DELETED).unlink()
+    outcome = place.build(until="embeddings", run_config=TINY)
+    assert outcome.success
+    after = chunks(place)
+    gone = [before[name] for name in before.keys() - after.keys()]
+    assert gone
+    assert len({chunk.document_id for chunk in gone}) == 1
+    collected = place.metadata("raw_documents")
+    assert (collected["links_gone"].value, collected["links_unchanged"].value) == (1, collected["documents"].value)
+    indexed = place.metadata("embeddings")
+    assert (indexed["vectors_added"].value, indexed["vectors_deleted"].value) == (0, len(gone))
 
 
 def test_a_second_build_does_nothing(place):
