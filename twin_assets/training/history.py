@@ -1,7 +1,9 @@
 """The log of a training, as the payload left it beside the model."""
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from statistics import mean
 from typing import Any
 
 from twin_assets.training.manifest import HISTORY, ManifestError
@@ -18,3 +20,18 @@ def read_history(folder: Path) -> list[dict[str, Any]]:
         raise ManifestError(f"{folder} has no {HISTORY}: train the checkpoint again.")
     rows: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
     return rows
+
+
+def loss_by_quarter(history: Sequence[Mapping[str, float]]) -> tuple[float, float] | None:
+    """Return the mean training loss of the first and of the last quarter of a run.
+
+    Means, because a single step's loss depends on which rows stood in its batch, by more than fine-tuning changes it.
+
+    Returns:
+        Both means; None if fewer than two losses were logged.
+    """
+    losses = [row["loss"] for row in history if "loss" in row]
+    if len(losses) < 2:
+        return None
+    quarter = max(1, len(losses) // 4)
+    return mean(losses[:quarter]), mean(losses[-quarter:])
