@@ -4,8 +4,9 @@ from itertools import pairwise
 import pytest
 
 from twin_assets.documents import chunk_id_for
-from twin_assets.features.chunking import MAX_TOKENS, build_splitter, chunk_document, find_headings
+from twin_assets.features.chunking import MAX_TOKENS, build_splitter, chunk_document
 from twin_assets.features.coverage import coverage
+from twin_assets.features.sections import find_headings
 
 
 def sentence(seed: int, words: int = 12) -> str:

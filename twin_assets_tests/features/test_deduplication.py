@@ -76,7 +76,8 @@ def test_the_order_and_everything_else_stays_and_the_seed_changes_nothing(cleane
     results = [mark_near_duplicates(documents, seed=seed) for seed in (0, 1, 2)]
 
     assert results[0] == results[1] == results[2]
-    assert [found.model_copy(update={"duplicate_of": None}) for found in results[0]] == documents
+    unmarked = [found.model_copy(update={"duplicate_of": None, "duplicate_kind": None}) for found in results[0]]
+    assert unmarked == documents
 
 
 def test_a_mark_from_an_earlier_run_is_not_believed(cleaned):
