@@ -80,7 +80,11 @@ def cleaned_documents(
                 Counter(document.language or "unknown" for document in documents), key="language", value="documents"
             ),
             "documents_by_platform": picture(plots.documents_by_platform(documents), "Documents by platform"),
-            "publication_dates": picture(plots.publication_dates(documents), "Documents by publication date"),
+            **(
+                {"publication_dates": picture(plots.publication_dates(documents), "Documents by publication date")}
+                if any(document.published_at for document in documents)
+                else {}
+            ),
             "dropped_text": picture(plots.dropped_by_reason(corpus.dropped), "Dropped text by reason"),
         },
         lineage={"text": [("raw_documents", "text")], "content_hash": [("raw_documents", "content_hash")]},

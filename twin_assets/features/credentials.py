@@ -30,7 +30,6 @@ _PLUGINS = (
     "sendgrid.SendGridDetector",
     "slack.SlackDetector",
     "square_oauth.SquareOAuthDetector",
-    "stripe.StripeDetector",
     "telegram_token.TelegramBotTokenDetector",
     "twilio.TwilioKeyDetector",
 )
@@ -41,7 +40,7 @@ _MORE_TOKENS = re.compile(
     r"|hf_[A-Za-z0-9]{34}"  # Hugging Face
     r"|AIza[0-9A-Za-z_-]{35}"  # Google
     r"|github_pat_[A-Za-z0-9_]{50,}"  # GitHub, fine-grained
-    r"|[rs]k_live_[0-9a-zA-Z]{24,}"  # Stripe, longer keys
+    r"|[rs]k_live_[0-9a-zA-Z]{24,}"  # Stripe, whose newer keys are longer than the pattern of `detect-secrets`
 )
 
 _JSON_WEB_TOKEN = re.compile(r"eyJ[\w=-]+\.[\w=-]+(?:\.[\w+/=-]*)?")

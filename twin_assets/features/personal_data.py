@@ -40,7 +40,10 @@ _NOBODY = re.compile(r"(?:no-?reply|do-?not-?reply|you|your[._-]?(?:name|e?mail)
 """Local parts that stand for whoever reads, or for no person."""
 
 _INTERNATIONAL = re.compile(r"(?<![\w+.])\+[1-9][\d\s().\u00a0/-]{6,24}\d(?![\d%])")
-_NORTH_AMERICAN = re.compile(r"(?<![\w.+/-])(?:\(\d{3}\) ?|\d{3}-)\d{3}-\d{4}(?![\w/]|-\d|\.\d)")
+_NORTH_AMERICAN = re.compile(r"(?<![\w.+/-])(?<!\+1 )(?:\(\d{3}\) ?|\d{3}-)\d{3}-\d{4}(?![\w/]|-\d|\.\d)")
+_FICTIONAL = re.compile(r"555-01\d\d$")
+"""Set aside for stories by the North American Numbering Plan."""
+
 _NAMED = re.compile(
     r"\b(?:tele)?(?:phone|fon|fax|tel|mobile|cell|handy|whatsapp)(?: number| no)?\b[\"'\s.:=#*_(]{0,6}"
     r"(\(?0?\d[\d\s().\u00a0/-]{5,18}\d)(?![\d%])",
@@ -56,7 +59,7 @@ _IPV6 = re.compile(r"(?<![\w:.])[23][0-9a-f]{3}:[0-9a-f:]{2,34}(?![\w:])", re.IG
 """Global unicast addresses alone (2000::/3, as allotted by IANA): `std::dead::beef` is none."""
 
 _VERSION_BEFORE = re.compile(
-    r"(?:\b(?:versions?|v|ver|releases?|build|firmware|section|chapter|step|§)[\s.:=#]*|[<>=~^!]=?\s*|[a-z]/|@)$",
+    r"(?:\b(?:versions?|v|ver|releases?|build|firmware|section|chapter|step|§)[\s.:=#]*|[<>=~^!]=?\s*|[a-z]/)$",
     re.IGNORECASE,
 )
 _LINE_NUMBER_BEFORE = re.compile(r"(?:^|\n)[#>*\s_-]*$")
@@ -93,7 +96,7 @@ def find_phone_numbers(text: str) -> Iterator[Finding]:
         for found in phonenumbers.PhoneNumberMatcher(match.group(), None):
             yield Finding(match.start() + found.start, match.start() + found.end, PHONE)
     for match in _NORTH_AMERICAN.finditer(text):
-        if _is_valid(match.group(), ("US",)):
+        if not _FICTIONAL.search(match.group()) and _is_valid(match.group(), ("US",)):
             yield Finding(*match.span(), PHONE)
     for match in _NAMED.finditer(text):
         if not _DATE.match(match.group(1)) and _is_valid(match.group(1), _NATIONAL_REGIONS):

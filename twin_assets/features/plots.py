@@ -44,43 +44,41 @@ def documents_by_platform(documents: Sequence[CleanedDocument], *, theme: Theme 
 
 
 def publication_dates(documents: Sequence[CleanedDocument], *, theme: Theme = "light") -> bytes:
-    """Draw how many documents were published when, by category; those without a date are named beside the axis."""
+    """Draw how many documents were published when, by category; how many have no date stands below the axis.
+
+    Raises:
+        ValueError: If no document has a date.
+    """
     from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num
     from matplotlib.ticker import MaxNLocator
 
-    dated = [document for document in documents if document.published_at]
+    series: dict[Category, list[float]] = {category: [] for category in CATEGORIES}
+    for document in documents:
+        if document.published_at:
+            series[document.category].append(date2num(document.published_at))  # type: ignore[no-untyped-call]
+    present = [category for category in CATEGORIES if series[category]]
+    if not present:
+        raise ValueError("No document has a publication date: there is nothing to draw.")
     canvas = Canvas(theme, 2.8)
     [ax] = canvas.panels
-    undated = len(documents) - len(dated)
-    if dated:
-        series = {
-            category: [
-                date2num(document.published_at)  # type: ignore[no-untyped-call]
-                for document in dated
-                if document.category == category
-            ]
-            for category in CATEGORIES
-        }
-        present: list[Category] = [category for category in CATEGORIES if series[category]]
-        ax.hist(
-            [series[category] for category in present],
-            bins=24,
-            stacked=True,
-            color=[canvas.palette.of_model(_COLOUR_OF[category]) for category in present],
-            label=list(present),
-            rwidth=0.9,
-        )
-        locator = AutoDateLocator(minticks=4, maxticks=9)  # type: ignore[no-untyped-call]
-        ax.xaxis.set_major_locator(locator)
-        ax.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
-        ax.yaxis.set_major_locator(MaxNLocator(integer=True))
-        canvas.legend(ax)
-    else:
-        ax.set_xticks([])
-        ax.set_yticks([])
+    ax.hist(
+        [series[category] for category in present],
+        bins=24,
+        stacked=True,
+        color=[canvas.palette.of_model(_COLOUR_OF[category]) for category in present],
+        label=list(present),
+        rwidth=0.9,
+    )
+    locator = AutoDateLocator(minticks=4, maxticks=9)  # type: ignore[no-untyped-call]
+    ax.xaxis.set_major_locator(locator)
+    ax.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
+    ax.yaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.margins(y=0.12)
+    undated = len(documents) - sum(map(len, series.values()))
     ax.set_xlabel(f"published{f' ({undated:,} of {len(documents):,} documents have no date)' if undated else ''}")
     ax.set_ylabel("documents")
     ax.grid(axis="y", color=canvas.palette.grid)
+    canvas.legend(ax)
     return canvas.png()
 
 
@@ -96,6 +94,7 @@ def dropped_by_reason(dropped: Mapping[str, int], *, theme: Theme = "light") -> 
     canvas.categories(list(reasons))
     ax.margins(x=0.14)
     ax.set_xlim(left=0)
+    ax.xaxis.set_major_formatter("{x:,.0f}")
     ax.set_xlabel("characters dropped by cleaning" if reasons else "cleaning dropped nothing")
     ax.grid(axis="x", color=canvas.palette.grid)
     return canvas.png()
