@@ -54,7 +54,7 @@ _PRIVATE_KEY = re.compile(
 """The body of a key in PEM form (RFC 7468); a header alone is written about, not given away."""
 
 _ASSIGNMENT = re.compile(
-    r"(?:pass(?:word|wd|phrase)?|pwd|secret|token|api_?-?key|access_?-?key|auth_?-?key|private_?-?key|credentials?)"
+    r"(?<!public)(?<!public[_-])(?<!publicKey)(?:pass(?:word|wd|phrase)?|pwd|secret|token|api_?-?key|access_?-?key|auth_?-?key|private_?-?key|credentials?)"
     r"[\"']?\s*(?::=|=>|=|:)\s*"
     r"(?:[\"']([^\"'\s]{8,})[\"']|([A-Za-z0-9+/=_-]{16,})(?![\w(.\[]))",
     re.IGNORECASE,
@@ -69,7 +69,7 @@ the lower one is enough, together with letters and digits mixed.
 
 _STANDS_FOR = re.compile(
     r"example|your|x{3,}|\*{3,}|\.{3}|…|change_?me|dummy|fake|sample|redacted|placeholder|insert|[<>{}$%\[\]()]"
-    r"|^(?:password|passwd|pass|pwd|pw|secret|token|admin|root|guest|test|user|postgres|mongo|key|12345\d*)$",
+    r"|^(?:password|passwd|pass|pwd|pw|secret|token|admin|root|guest|test|tiger|user|postgres|mongo|key|(?:\w+-)?12345\d*)$",
     re.IGNORECASE,
 )
 

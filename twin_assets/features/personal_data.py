@@ -41,7 +41,7 @@ _NOBODY = re.compile(r"(?:no-?reply|do-?not-?reply|you|your[._-]?(?:name|e?mail)
 
 _INTERNATIONAL = re.compile(r"(?<![\w+.])\+[1-9][\d\s().\u00a0/-]{6,24}\d(?![\d%])")
 _NORTH_AMERICAN = re.compile(r"(?<![\w.+/-])(?<!\+1 )(?:\(\d{3}\) ?|\d{3}-)\d{3}-\d{4}(?![\w/]|-\d|\.\d)")
-_FICTIONAL = re.compile(r"555-01\d\d$")
+_FICTIONAL = re.compile(r"555[-. ]?01\d\d$")
 """Set aside for stories by the North American Numbering Plan."""
 
 _NAMED = re.compile(
@@ -59,15 +59,18 @@ _IPV6 = re.compile(r"(?<![\w:.])[23][0-9a-f]{3}:[0-9a-f:]{2,34}(?![\w:])", re.IG
 """Global unicast addresses alone (2000::/3, as allotted by IANA): `std::dead::beef` is none."""
 
 _VERSION_BEFORE = re.compile(
-    r"(?:\b(?:versions?|v|ver|releases?|build|firmware|section|chapter|step|§)[\s.:=#]*|[<>=~^!]=?\s*|[a-z]/)$",
+    r"(?:\b(?:versions?|v|ver|releases?|build|firmware|section|chapter|step)[\s.:=#]*|§\s*|[<>=~^!]=?\s*|[a-z]/)$",
     re.IGNORECASE,
 )
 _LINE_NUMBER_BEFORE = re.compile(r"(?:^|\n)[#>*\s_-]*$")
 _PUBLIC_RESOLVERS = frozenset(
-    {"8.8.8.8", "8.8.4.4", "1.1.1.1", "1.0.0.1", "9.9.9.9", "208.67.222.222", "208.67.220.220", "1.2.3.4"}
+    {"8.8.8.8", "8.8.4.4", "1.1.1.1", "1.0.0.1", "9.9.9.9", "208.67.222.222", "208.67.220.220"}
     | {"2001:4860:4860::8888", "2001:4860:4860::8844", "2606:4700:4700::1111", "2620:fe::fe"}
 )
-"""Resolvers that anybody may use, and the address that everybody writes for any address."""
+"""Resolvers that anybody may use."""
+
+_ANY_ADDRESS = "1.2.3."
+"""How the address begins that everybody writes for any address."""
 
 
 def find_emails(text: str) -> Iterator[Finding]:
@@ -94,7 +97,8 @@ def find_phone_numbers(text: str) -> Iterator[Finding]:
 
     for match in _INTERNATIONAL.finditer(text):
         for found in phonenumbers.PhoneNumberMatcher(match.group(), None):
-            yield Finding(match.start() + found.start, match.start() + found.end, PHONE)
+            if not _FICTIONAL.search(found.raw_string):
+                yield Finding(match.start() + found.start, match.start() + found.end, PHONE)
     for match in _NORTH_AMERICAN.finditer(text):
         if not _FICTIONAL.search(match.group()) and _is_valid(match.group(), ("US",)):
             yield Finding(*match.span(), PHONE)
@@ -129,6 +133,7 @@ def _is_valid(number: str, regions: tuple[str, ...]) -> bool:
 
 def _leads_somewhere(address: str) -> bool:
     try:
-        return ipaddress.ip_address(address).is_global and address.casefold() not in _PUBLIC_RESOLVERS
+        parsed = ipaddress.ip_address(address)
     except ValueError:
         return False
+    return parsed.is_global and str(parsed) not in _PUBLIC_RESOLVERS and not address.startswith(_ANY_ADDRESS)

@@ -94,6 +94,8 @@ def test_a_random_value_with_a_telling_name_is_found(text, secret):
         "risk-assessment-of-a-very-long-name-with-many-words",
         "task-a8f5f167f44f4964e6c998dee827110c9f3b",
         "eyJhbGciOiJub25lIn0",
+        'publicKeyToken="1fc8b3b9a1e18e3b"',
+        "const apiKey = 'sk-1234567890'",
         "token: B, C, and D, which are four",
     ],
 )

@@ -1,4 +1,5 @@
 from collections import Counter
+from itertools import pairwise
 
 from twin_assets.features.masking import find_personal_data, mask_personal_data, without_personal_data
 
@@ -28,7 +29,7 @@ def test_findings_stand_in_order_and_do_not_overlap():
     findings = find_personal_data(TEXT)
 
     assert [finding.kind for finding in findings] == ["email", "phone", "ip_address", "secret"]
-    assert all(one.end <= other.start for one, other in zip(findings, findings[1:], strict=False))
+    assert all(one.end <= other.start for one, other in pairwise(findings))
 
 
 def test_a_secret_outranks_the_address_that_it_looks_like_the_beginning_of():
