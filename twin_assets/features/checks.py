@@ -268,8 +268,8 @@ def _columns_as_promised(
     artifacts: ArtifactStore, asset: str, author: str, entity: type[Entity]
 ) -> dg.AssetCheckResult:
     with artifacts.path(asset, author, ".parquet").open("rb") as file:
-        found = {column.name: str(column.type) for column in pq.read_schema(file)}
-    promised = {column.name: str(column.type) for column in arrow_schema(entity)}
+        found = {column.name: column.type for column in pq.read_schema(file)}
+    promised = {column.name: column.type for column in arrow_schema(entity)}
     differing = sorted(name for name in {*found, *promised} if found.get(name) != promised.get(name))
     return none_of(
         [f"{name} ({found.get(name, 'missing')})" for name in differing], what="column that differs from its entity"
