@@ -97,12 +97,12 @@ def test_a_line_of_a_post_goes_and_the_rest_of_its_paragraph_stays(clean):
 
 
 def test_a_long_passage_that_is_reused_is_told_once(clean):
-    passage = "\n\n".join(own(seed, 50) for seed in (900, 901, 902))
-    texts = [f"{own(seed, 200)}\n\n{passage}" for seed in range(4)]
+    passage = "\n\n".join(own(seed, 80) for seed in (900, 901, 902))
+    texts = [f"{own(seed, 300)}\n\n{passage}" for seed in range(4)]
     first, *others = clean(texts)
 
     assert first == texts[0]
-    assert others == [own(seed, 200) for seed in range(1, 4)]
+    assert others == [own(seed, 300) for seed in range(1, 4)]
 
 
 def test_what_is_learnt_does_not_depend_on_the_order():
