@@ -7,6 +7,7 @@ above it stays in one piece.
 """
 
 import re
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -214,12 +215,13 @@ def overlapping(text: str, spans: Sequence[Span], headings: Sequence[Heading], s
     """
     if not splitter.overlap_tokens:
         return list(spans)
-    opens = {heading.start for heading in headings}
+    starts = [heading.start for heading in headings]
     result = list(spans[:1])
     for before, span in pairwise(spans):
         start = span[0]
-        if start not in opens:
-            reach = max([before[0], *(heading.end for heading in headings if before[0] <= heading.start < start)])
+        above = bisect_right(starts, start) - 1
+        if above < 0 or starts[above] != start:
+            reach = max(before[0], headings[above].end) if above >= 0 else before[0]
             encoded = splitter.tokenizer.encode(text[reach:start], add_special_tokens=False)
             first = encoded.offsets[-splitter.overlap_tokens :][:1]
             start = _overlap_start(text, reach + first[0][0] if first else start, span, splitter)

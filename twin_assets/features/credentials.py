@@ -47,9 +47,8 @@ _JSON_WEB_TOKEN = re.compile(r"eyJ[\w=-]+\.[\w=-]+(?:\.[\w+/=-]*)?")
 """With its signature, which the pattern of `detect-secrets` leaves standing (RFC 7519)."""
 
 _PRIVATE_KEY = re.compile(
-    r"-----BEGIN (?:[A-Z]+ )*PRIVATE KEY(?: BLOCK)?-----\s*(.{40,}?)\s*"
+    r"-----BEGIN (?:[A-Z]+ )*PRIVATE KEY(?: BLOCK)?-----\s*([\w+/=\s\\:,-]{40,}?)\s*"
     r"-----END (?:[A-Z]+ )*PRIVATE KEY(?: BLOCK)?-----",
-    re.DOTALL,
 )
 """The body of a key in PEM form (RFC 7468); a header alone is written about, not given away."""
 

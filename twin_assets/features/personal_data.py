@@ -22,7 +22,7 @@ class Finding(NamedTuple):
 
 
 _EMAIL = re.compile(
-    r"(?<![\w.@/%+-])[a-z0-9][\w.+-]*@((?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)+[a-z]{2,24})(?![\w@]|-\w|\.\w|:[\w/~])",
+    r"(?<![\w.@/%+-])[a-z0-9][\w.+-]*@((?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,24})(?![\w@]|-\w|\.\w|:[\w/~])",
     re.IGNORECASE,
 )
 """An address as people write it (RFC 5321, without quoted local parts).

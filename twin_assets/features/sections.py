@@ -56,11 +56,15 @@ def sections(text: str, headings: Sequence[Heading]) -> list[Span]:
 
 def nested_sections(text: str, headings: Sequence[Heading]) -> list[Span]:
     """Return for each heading the span from it to the next heading of its level or above, subsections included."""
-    result = []
+    spans: list[Span] = []
+    open_places: list[int] = []
     for place, heading in enumerate(headings):
-        after = (other.start for other in headings[place + 1 :] if other.level <= heading.level)
-        result.append((heading.start, next(after, len(text))))
-    return result
+        spans.append((heading.start, len(text)))
+        while open_places and headings[open_places[-1]].level >= heading.level:
+            closed = open_places.pop()
+            spans[closed] = (spans[closed][0], heading.start)
+        open_places.append(place)
+    return spans
 
 
 def heading_paths(text: str, spans: Sequence[Span], headings: Sequence[Heading]) -> list[list[str]]:

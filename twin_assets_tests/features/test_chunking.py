@@ -6,7 +6,7 @@ import pytest
 from twin_assets.documents import chunk_id_for
 from twin_assets.features.chunking import MAX_TOKENS, build_splitter, chunk_document
 from twin_assets.features.coverage import coverage
-from twin_assets.features.sections import find_headings
+from twin_assets.features.sections import find_headings, nested_sections
 
 
 def sentence(seed: int, words: int = 12) -> str:
@@ -81,6 +81,19 @@ def test_a_comment_in_code_is_no_heading():
     headings = find_headings("# A\n\n```\n# no\n```\n\n> # quoted\n\n    # indented\n\nB\n---\n\n## *C* #\n")
 
     assert [(heading.level, heading.words) for heading in headings] == [(1, "A"), (2, "B"), (2, "C")]
+
+
+def test_a_section_ends_with_the_next_heading_of_its_level_or_above():
+    text = "# A\n\n## B\n\n### C\n\n## D\n\n# E\n\nend"
+    found = [text[start:end].split() for start, end in nested_sections(text, find_headings(text))]
+
+    assert [" ".join(words).replace("#", "").split() for words in found] == [
+        ["A", "B", "C", "D"],
+        ["B", "C"],
+        ["C"],
+        ["D"],
+        ["E", "end"],
+    ]
 
 
 def test_offsets_of_headings_survive_windows_line_ends_and_lone_carriage_returns():

@@ -47,6 +47,19 @@ def test_the_order_of_the_documents_changes_nothing_but_their_order(raw):
     assert clean_corpus(documents[::-1]).documents == clean_corpus(documents).documents[::-1]
 
 
+def test_a_reused_passage_stays_in_the_document_published_first_whatever_the_order(raw):
+    passage = "\n\n".join(f"The course says that {text} {text}" for text in [*WORDS, *map(str.upper, WORDS)])
+    filler = {n: " ".join(f"w{chr(97 + n)}{chr(97 + i // 26)}{chr(97 + i % 26)}" for i in range(500)) for n in range(4)}
+    documents = [
+        document.model_copy(update={"text": f"{filler[number]}\n\n{passage}"})
+        for number, document in enumerate(articles(raw))
+    ]
+
+    for collected in (documents, documents[::-1]):
+        texts = {document.document_id: document.text for document in clean_corpus(collected).documents}
+        assert [name for name in sorted(texts) if "The course says" in texts[name]] == ["doc-0"]
+
+
 def test_a_cross_post_an_exact_and_a_near_duplicate_are_told_apart(raw):
     long = " ".join(WORDS)
     corpus = clean_corpus(

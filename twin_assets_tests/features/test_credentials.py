@@ -51,6 +51,7 @@ def test_the_body_of_a_private_key_is_found_and_a_mere_header_is_not():
 
     assert secrets(f"{begin}\n{body}\n{end}") == [body]
     assert secrets(f"A file that starts with {begin} is a key.") == []
+    assert secrets(f"It stands between {begin} and, many sentences later, at the end. Then comes {end}.") == []
 
 
 def test_the_password_in_an_address_is_found_and_a_default_is_not():

@@ -139,12 +139,12 @@ def test_across_authors_the_document_published_first_is_kept_whoever_is_built_fi
     text = words(1, 200)
     documents = [
         cleaned(text, "later", author="ann-reed", published_at=datetime(2024, 2, 1, tzinfo=UTC)),
-        cleaned(text[:700], "first", author="mira-voss", published_at=datetime(2023, 2, 1, tzinfo=UTC)),
+        cleaned(text[:700], "z-first", author="mira-voss", published_at=datetime(2023, 2, 1, tzinfo=UTC)),
         cleaned(text, "undated", author="abe-zorn"),
         cleaned(words(2, 200), "own", author="abe-zorn"),
     ]
 
-    assert mark_across_authors(documents) == {"later": "first", "undated": "first"}
+    assert mark_across_authors(documents) == {"later": "z-first", "undated": "z-first"}
     assert mark_across_authors(documents[::-1]) == mark_across_authors(documents)
 
 
@@ -158,3 +158,4 @@ def test_across_authors_an_author_s_own_duplicates_are_passed_over(cleaned):
 
     assert mark_across_authors(documents) == {"c": "a"}
     assert mark_across_authors(documents[:2]) == {}
+    assert mark_across_authors([cleaned(text, name, author="ann-reed") for name in "ab"]) == {}

@@ -22,7 +22,7 @@ def article(thing: str) -> str:
             [("January", "May"), ("June", "July"), ("March", "April"), ("August", "October")] * 30
         )
     ]
-    return f"# About the {thing}\n\n{' '.join(sentences)} Ask ann@reed.io.\n\n{BOX}\n"
+    return f"# About the {thing}\n\nAsk ann@reed.io. {' '.join(sentences)}\n\n{BOX}\n"
 
 
 @pytest.fixture

@@ -22,6 +22,11 @@ def test_a_few_words_are_not_judged():
     assert language_of(parse_blocks("Bonjour."), None) is None
 
 
+def test_a_document_without_prose_has_the_language_that_is_declared():
+    assert language_of(parse_blocks("```\nx = 1\n```"), "de") == "de"
+    assert language_of([], None) is None
+
+
 def test_code_and_tables_are_no_prose():
     code = f"```python\n# {GERMAN * 5}\n```\n\n| {GERMAN} |\n|---|\n| {GERMAN} |\n\n{ENGLISH}"
 
