@@ -32,11 +32,17 @@ behind a slash has user info in a URL, which is a credential.
 """
 
 _RESERVED = re.compile(
-    r"(?:.*\.)?(?:example|example\.(?:com|org|net|edu)|test|invalid|localhost|local|internal)", re.IGNORECASE
+    r"(?:.*\.)?(?:example|example\.(?:com|org|net|edu)|test|invalid|localhost|local|internal)"
+    r"|(?:foo|bar|baz|blank|host|domain|company)\.[a-z]+",
+    re.IGNORECASE,
 )
+"""Domains that are set aside for documentation and private use, and those that people write in their place."""
+
 _FILE_ENDINGS = frozenset({"png", "jpg", "jpeg", "gif", "svg", "webp", "css", "js", "json", "py", "md", "txt", "sh"})
 """`icon@2x.png` is a file name, `left-pad@next.js` a package."""
-_NOBODY = re.compile(r"(?:no-?reply|do-?not-?reply|you|your[._-]?(?:name|e?mail)|user(?:name)?|name|foo|bar)@", re.I)
+_NOBODY = re.compile(
+    r"(?:no-?reply|do-?not-?reply|you|your[._-]?(?:name|e?mail)|user(?:name)?|name|foo|bar)@|\w@\w\.", re.I
+)
 """Local parts that stand for whoever reads, or for no person."""
 
 _INTERNATIONAL = re.compile(r"(?<![\w+.])\+[1-9][\d\s().\u00a0/-]{6,24}\d(?![\d%])")

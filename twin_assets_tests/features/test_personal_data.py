@@ -34,7 +34,7 @@ def test_an_email_address_is_found(text, address):
         "Follow @ann@hachyderm.io there.",
         "@app.route and @contextlib.contextmanager",
         "noreply@reed.io and your-name@gmail.com",
-        "user.name@{domain}",
+        "user.name@{domain}, a@b.com, ed@foo.com and blank@blank.blank",
         "a @ b.com",
         "x = matrix@weights.T",
     ],
