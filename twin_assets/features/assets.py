@@ -19,7 +19,6 @@ from twin_assets.features.chunking import build_splitter, chunk_document
 from twin_assets.features.config import ChunkingConfig
 from twin_assets.features.corpus import clean_corpus
 from twin_assets.features.coverage import coverage
-from twin_assets.features.masking import without_personal_data
 from twin_assets.partitions import authors_partitions
 from twin_assets.reporting import OWNERS, count_table, counts, data_version, picture, quoted, table_result
 
@@ -56,11 +55,10 @@ def cleaned_documents(
         context.log.warning(reason)
     words = sum(document.n_words for document in documents)
     repeated = Counter(document.duplicate_kind for document in documents if document.duplicate_of)
-    sample = "\n\n".join(f"**{document.title}**\n\n{quoted(document.text)}" for document in documents[:3])
     return table_result(
         documents,
         uri=str(artifacts.path("cleaned_documents", author, ".parquet")),
-        sample=without_personal_data(sample),
+        sample="\n\n".join(f"**{document.title}**\n\n{quoted(document.text)}" for document in documents[:3]),
         metadata={
             "summary": f"{len(documents):,} documents, {words:,} words, {repeated.total()} duplicates, "
             f"{corpus.masked.total()} masked",
@@ -122,11 +120,10 @@ def chunks(
         by_document.setdefault(chunk.document_id, []).append(chunk)
     covered = [coverage(document.text, by_document.get(document.document_id, [])) for document in cleaned_documents]
     tokens = [chunk.n_tokens for chunk in rows]
-    sample = "\n\n".join(f"**{' / '.join(chunk.headings)}**\n\n{quoted(chunk.text)}" for chunk in rows[:3])
     return table_result(
         rows,
         uri=str(artifacts.path("chunks", context.partition_key, ".parquet")),
-        sample=without_personal_data(sample),
+        sample="\n\n".join(f"**{' / '.join(chunk.headings)}**\n\n{quoted(chunk.text)}" for chunk in rows[:3]),
         metadata={
             "summary": f"{len(rows):,} passages, {sum(tokens) / len(tokens):.0f} tokens on average, "
             f"{max(tokens)} at most",

@@ -27,7 +27,9 @@ def article(thing: str) -> str:
 
 @pytest.fixture
 def place(tmp_path, make_author, make_folder):
-    folder = make_folder({f"articles/{thing}.md": article(thing) for thing in THINGS})
+    articles = {f"articles/{thing}.md": article(thing) for thing in THINGS}
+    # A post has no title, so its text stands in the samples.
+    folder = make_folder({**articles, "posts/a-question.md": "Is it only me? Write to ann@reed.io, or come by."})
     return Settings(home=tmp_path / "home", authors_dir=make_author(AUTHOR, folder))
 
 
@@ -49,7 +51,7 @@ def materialize(place):
             assert result.success
             return {
                 name: result.asset_materializations_for_node(name)[0].metadata
-                for name in ("cleaned_documents", "chunks")
+                for name in ("raw_documents", "cleaned_documents", "chunks")
             }
 
     return run
@@ -63,10 +65,10 @@ def test_the_documents_are_clean_masked_and_described(place, materialize):
     metadata = materialize()["cleaned_documents"]
     documents = rows(place, "cleaned_documents")
 
-    assert len(documents) == len(THINGS)
+    assert len(documents) == len(THINGS) + 1
     assert all(BOX not in document["text"] and "[EMAIL]" in document["text"] for document in documents)
     assert {document["language"] for document in documents} == {"en"}
-    assert metadata["masked"].value == len(THINGS)
+    assert metadata["masked"].value == len(THINGS) + 1
     assert metadata["characters_dropped"].value >= len(THINGS) * len(BOX)
     for picture in ("documents_by_platform", "dropped_text"):
         assert "data:image/png;base64,iVBOR" in metadata[picture].value
@@ -82,6 +84,7 @@ def test_an_author_s_setting_keeps_the_address_in_the_text_but_never_in_a_sample
 
     assert all("ann@reed.io" in document["text"] for document in rows(place, "cleaned_documents"))
     assert metadata["cleaned_documents"]["masked"].value == 0
+    assert "[EMAIL]" in metadata["raw_documents"]["sample"].value
     assert "reed.io" not in str(metadata)
 
 
