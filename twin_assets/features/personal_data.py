@@ -22,7 +22,8 @@ class Finding(NamedTuple):
 
 
 _EMAIL = re.compile(
-    r"(?<![\w.@/%+-])[a-z0-9][\w.+-]*@((?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,24})(?![\w@]|-\w|\.\w|:[\w/~])",
+    r"(?<![^\W_])(?<![.@/%+-])[^\W_][\w.+-]*@((?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,24})"
+    r"(?![^\W_]|@|-\w|\.[^\W_]|:[\w/~])",
     re.IGNORECASE,
 )
 """An address as people write it (RFC 5321, without quoted local parts).
@@ -60,14 +61,17 @@ _NATIONAL_REGIONS = ("US", "GB", "DE", "FR", "ES", "IT", "NL", "AT", "CH", "RO",
 
 _DATE = re.compile(r"(?:19|20)\d\d[-/. ]?(?:0[1-9]|1[0-2])[-/. ]?(?:[0-2]\d|3[01])\b")
 
-_IPV4 = re.compile(r"(?<![\w.:-])(?<!\\)\d{1,3}(?:\.\d{1,3}){3}(?![\w-]|\.\d|\+)")
+_IPV4 = re.compile(r"(?<![\w.\\])(?<![a-z]-)\d{1,3}(?:\.\d{1,3}){3}(?!\w|-[a-z]|\.\d|\+)", re.IGNORECASE)
 _IPV6 = re.compile(r"(?<![\w:.])[23][0-9a-f]{3}:[0-9a-f:]{2,34}(?![\w:])", re.IGNORECASE)
 """Global unicast addresses alone (2000::/3, as allotted by IANA): `std::dead::beef` is none."""
 
 _VERSION_BEFORE = re.compile(
-    r"(?:\b(?:versions?|v|ver|releases?|build|firmware|section|chapter|step)[\s.:=#]*|§\s*|[<>=~^!]=?\s*|[a-z]/)$",
+    r"(?:\b(?:versions?|v|ver|releases?|build|firmware|section|chapter|step)[\"']?[\s.:=#]*[\"']?"
+    r"|§\s*|[<>=~^!]=\s*|\w[<>~^]|[a-z]/)$",
     re.IGNORECASE,
 )
+"""What stands before four numbers that are no address: a word that says so, a comparison, the name of a program."""
+
 _LINE_NUMBER_BEFORE = re.compile(r"(?:^|\n)[#>*\s_-]*$")
 _PUBLIC_RESOLVERS = frozenset(
     {"8.8.8.8", "8.8.4.4", "1.1.1.1", "1.0.0.1", "9.9.9.9", "208.67.222.222", "208.67.220.220"}

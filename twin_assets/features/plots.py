@@ -1,7 +1,6 @@
 """The plots of the feature stage, each a function from rows or counts to a PNG of 900 pixels' width.
 
-They share the house style of the evaluation's (`evaluation/canvas.py`). Nothing is counted twice and no file is
-written.
+They share the house style of the evaluation's plots (`evaluation/canvas.py`). No file is written.
 """
 
 from collections import Counter
@@ -21,6 +20,8 @@ MAX_ROWS = 12
 
 def documents_by_platform(documents: Sequence[CleanedDocument], *, theme: Theme = "light") -> bytes:
     """Draw how many documents each platform holds, by category, the largest platform on top."""
+    from matplotlib.ticker import MaxNLocator
+
     found = Counter((document.platform, document.category) for document in documents)
     totals = Counter(document.platform for document in documents)
     platforms = _largest(totals)
@@ -36,7 +37,9 @@ def documents_by_platform(documents: Sequence[CleanedDocument], *, theme: Theme 
     for row, total in enumerate(left):
         canvas.label(f"{total:,.0f}", (total, row), (6, 0))
     canvas.categories(list(platforms))
-    ax.set_xlim(0, 1.1 * max(left))
+    # Room on the right for the names of the categories.
+    ax.set_xlim(0, 1.3 * max(left))
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.set_xlabel("documents")
     ax.grid(axis="x", color=canvas.palette.grid)
     canvas.legend(ax, "lower right")
