@@ -59,16 +59,27 @@ _ASSIGNMENT = re.compile(
     re.IGNORECASE,
 )
 
+_ENVIRONMENT = re.compile(
+    r"^\s*(?:export\s+|ENV\s+|-\s+)?[A-Z0-9_]*(?:PASSWORD|PASSWD|SECRET|TOKEN|API_?KEY|ACCESS_?KEY)[A-Z0-9_]*="
+    r"([^\s\"'#.]{8,})$",
+    re.MULTILINE,
+)
+"""A line of an environment file, where values stand without quotes; one with a dot in it is code."""
+
 MIN_ENTROPY = 3.0
 """Shannon entropy, in bits per character, from which an assigned value is taken for random.
 
 detect-secrets asks 3.0 of hexadecimal and 4.5 of base64 strings anywhere in a text; beside a name that says "secret"
-the lower one is enough, together with letters and digits mixed.
+the lower one is enough, together with letters and digits mixed. Eight characters cannot have more than 3.0, so of a
+short value `MIN_VARIETY` of what its length allows is asked.
 """
+
+MIN_VARIETY = 0.9
+"""Share of the largest entropy that a value of its length can have."""
 
 _STANDS_FOR = re.compile(
     r"example|your|x{3,}|\*{3,}|\.{3}|…|change_?me|dummy|fake|sample|redacted|placeholder|insert|[<>{}$%\[\]()]"
-    r"|^(?:password|passwd|pass|pwd|pw|secret|token|admin|root|guest|test|tiger|user|postgres|mongo|key|(?:\w+-)?12345\d*)$",
+    r"|^(?:password|passwd|pass|pwd|pw|secret|token|admin|root|guest|test|tiger|user|postgres|mongo|key|(?:\w+-)?12345)[\d!]*$",
     re.IGNORECASE,
 )
 
@@ -82,10 +93,11 @@ def find_secrets(text: str) -> Iterator[Finding]:
             span = match.span(group)
             if span[0] >= 0 and _begins_a_word(text, span[0]) and not _stands_for_one(match, group):
                 yield Finding(*span, SECRET)
-    for match in _ASSIGNMENT.finditer(text):
-        group = 1 if match.group(1) else 2
-        if _is_random(match.group(group)):
-            yield Finding(*match.span(group), SECRET)
+    for pattern in (_ASSIGNMENT, _ENVIRONMENT):
+        for match in pattern.finditer(text):
+            group = match.lastindex or 0
+            if _is_random(match.group(group)):
+                yield Finding(*match.span(group), SECRET)
 
 
 @cache
@@ -125,7 +137,8 @@ def _is_json_web_token(value: str) -> bool:
 
 def _is_random(value: str) -> bool:
     mixed = any(character.isdigit() for character in value) and any(character.isalpha() for character in value)
-    return mixed and not _STANDS_FOR.search(value) and _entropy(value) >= MIN_ENTROPY
+    needed = min(MIN_ENTROPY, MIN_VARIETY * math.log2(len(value)))
+    return mixed and not _STANDS_FOR.search(value) and _entropy(value) >= needed
 
 
 def _entropy(value: str) -> float:

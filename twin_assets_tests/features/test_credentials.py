@@ -11,7 +11,7 @@ LETTERS = "qZ3vK8mN1xR7tB5wY2cP9dF6gH4jL0sA8uE3iO7kM5nV1bX"
 
 
 def secrets(text):
-    return [text[start:end] for start, end, _ in find_secrets(text)]
+    return sorted({text[start:end] for start, end, _ in find_secrets(text)})
 
 
 def web_token() -> str:
@@ -67,6 +67,7 @@ def test_the_password_in_an_address_is_found_and_a_default_is_not():
         ("DB_PASSWORD: 'xK9mPq2vL7'", "xK9mPq2vL7"),
         ('{"api_key": "a8f5f167f44f4964e6c998dee827110c"}', "a8f5f167f44f4964e6c998dee827110c"),
         ("API_KEY=a8f5f167f44f4964e6c998dee827110c\n", "a8f5f167f44f4964e6c998dee827110c"),
+        ("PORT=5432\nexport DB_PASSWORD=Tr0ub4dor\nUSER=ann", "Tr0ub4dor"),
         ("client_secret: a8f5f167f44f4964e6c998dee827110c", "a8f5f167f44f4964e6c998dee827110c"),
         ("https://a.io/x?access_token=a8f5f167f44f4964e6c998dee827110c&y=1", "a8f5f167f44f4964e6c998dee827110c"),
     ],
@@ -95,6 +96,8 @@ def test_a_random_value_with_a_telling_name_is_found(text, secret):
         "risk-assessment-of-a-very-long-name-with-many-words",
         "task-a8f5f167f44f4964e6c998dee827110c9f3b",
         "eyJhbGciOiJub25lIn0",
+        "TOKEN=config.token2\nTOKEN=$1abcdefg\nMAX_TOKENS=4096\nTOKEN=<token-1>",
+        "password = 'password1', secret='secret123!', pwd = 'admin2024'",
         'publicKeyToken="1fc8b3b9a1e18e3b"',
         "const apiKey = 'sk-1234567890'",
         "token: B, C, and D, which are four",
