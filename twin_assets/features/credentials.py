@@ -53,7 +53,7 @@ _PRIVATE_KEY = re.compile(
 """The body of a key in PEM form (RFC 7468); a header alone is written about, not given away."""
 
 _ASSIGNMENT = re.compile(
-    r"(?<!public)(?<!public[_-])(?<!publicKey)(?:pass(?:word|wd|phrase)?|pwd|secret|token|api_?-?key|access_?-?key|auth_?-?key|private_?-?key|credentials?)"
+    r"(?<!public)(?<!public[_-])(?<!publicKey)(?<!page)(?<!page[_-])(?<!next[_-])(?:pass(?:word|wd|phrase)?|pwd|secret|token|api_?-?key|access_?-?key|auth_?-?key|private_?-?key|credentials?)"
     r"[\"']?\s*(?::=|=>|=|:)\s*"
     r"(?:[\"']([^\"'\s]{8,})[\"']|([A-Za-z0-9+/=_-]{16,})(?![\w(.\[]))",
     re.IGNORECASE,
@@ -96,7 +96,7 @@ def find_secrets(text: str) -> Iterator[Finding]:
     for pattern in (_ASSIGNMENT, _ENVIRONMENT):
         for match in pattern.finditer(text):
             group = match.lastindex or 0
-            if _is_random(match.group(group)):
+            if _is_random(match.group(group), quoted=group == 1 and pattern is _ASSIGNMENT):
                 yield Finding(*match.span(group), SECRET)
 
 
@@ -135,8 +135,10 @@ def _is_json_web_token(value: str) -> bool:
     return bool(JwtTokenDetector.is_formally_valid(value))
 
 
-def _is_random(value: str) -> bool:
-    mixed = any(character.isdigit() for character in value) and any(character.isalpha() for character in value)
+def _is_random(value: str, *, quoted: bool) -> bool:
+    digits = sum(character.isdigit() for character in value)
+    # A name may hold one digit ("oauth2_credentials"), and where no quotes stand it may be a name.
+    mixed = digits >= (1 if quoted else 2) and any(character.isalpha() for character in value)
     needed = min(MIN_ENTROPY, MIN_VARIETY * math.log2(len(value)))
     return mixed and not _STANDS_FOR.search(value) and _entropy(value) >= needed
 

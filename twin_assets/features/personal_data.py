@@ -66,7 +66,7 @@ _IPV6 = re.compile(r"(?<![\w:.])[23][0-9a-f]{3}:[0-9a-f:]{2,34}(?![\w:])", re.IG
 """Global unicast addresses alone (2000::/3, as allotted by IANA): `std::dead::beef` is none."""
 
 _VERSION_BEFORE = re.compile(
-    r"(?:\b(?:versions?|v|ver|releases?|build|firmware|section|chapter|step)[\"']?[\s.:=#]*[\"']?"
+    r"(?:(?:\b|_)(?:versions?|v|ver|releases?|build|firmware|section|chapter|step|oid|objectidentifier)[\"']?[\s.:=#(]*[\"']?"
     r"|§\s*|[<>=~^!]=\s*|\w[<>~^]|[a-z]/)$",
     re.IGNORECASE,
 )
@@ -79,8 +79,10 @@ _PUBLIC_RESOLVERS = frozenset(
 )
 """Resolvers that anybody may use."""
 
-_ANY_ADDRESS = "1.2.3."
-"""How the address begins that everybody writes for any address."""
+_NO_HOST = re.compile(r"1\.2\.3\.|2\.5\.(?:4|29)\.|.*\.0\.0$")
+"""What begins like the address that everybody writes for any address, or like an object identifier of a certificate
+(X.520, RFC 5280), and what ends like a network, or like the version of a browser.
+"""
 
 
 def find_emails(text: str) -> Iterator[Finding]:
@@ -120,7 +122,7 @@ def find_phone_numbers(text: str) -> Iterator[Finding]:
 def find_ip_addresses(text: str) -> Iterator[Finding]:
     """Find IP addresses of the public internet; four numbers with dots that are a version or a section are none."""
     for match in _IPV4.finditer(text):
-        before = text[max(0, match.start() - 16) : match.start()]
+        before = text[max(0, match.start() - 24) : match.start()]
         numbered = _LINE_NUMBER_BEFORE.search(before) and re.match(r"\.?\s+\S", text[match.end() :])
         if not (numbered or _VERSION_BEFORE.search(before)) and _leads_somewhere(match.group()):
             yield Finding(*match.span(), IP_ADDRESS)
@@ -146,4 +148,4 @@ def _leads_somewhere(address: str) -> bool:
         parsed = ipaddress.ip_address(address)
     except ValueError:
         return False
-    return parsed.is_global and str(parsed) not in _PUBLIC_RESOLVERS and not address.startswith(_ANY_ADDRESS)
+    return parsed.is_global and str(parsed) not in _PUBLIC_RESOLVERS and not _NO_HOST.match(address)

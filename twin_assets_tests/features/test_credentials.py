@@ -98,6 +98,8 @@ def test_a_random_value_with_a_telling_name_is_found(text, secret):
         "eyJhbGciOiJub25lIn0",
         "TOKEN=config.token2\nTOKEN=$1abcdefg\nMAX_TOKENS=4096\nTOKEN=<token-1>",
         "password = 'password1', secret='secret123!', pwd = 'admin2024'",
+        "f(s3_aws_secret_access_key=s3_aws_secret_access_key, credentials=_convert_oauth2_credentials)",
+        '"next_page_token": "b2Zmc2V0PTEx9K"',
         'publicKeyToken="1fc8b3b9a1e18e3b"',
         "const apiKey = 'sk-1234567890'",
         "token: B, C, and D, which are four",

@@ -121,6 +121,7 @@ def test_an_address_of_the_internet_is_found(text, address):
         "RFC 7540 § 8.1.2.5, and X-Forwarded-For: 1.2.3.4, 1.2.3.5",
         "1.3.6.1.4.1.311 is an OID; 999.1.1.1 is nothing",
         "12.34.56.78-beta, 12.34.56.78+build5, abc-12.34.56.78",
+        'ObjectIdentifier(\'2.5.29.37\'), OID 2.6.1.5, "browser_version": "122.0.3.4", 122.0.0.0',
         "::1, fe80::1, 2001:db8::1, fd00::2",
         "std::dead::beef, 12:34:56, 2024:03:12, a::b, 00:1a:2b:3c:4d:5e",
         "xs[2001:2100:5]",
