@@ -77,8 +77,11 @@ short value `MIN_VARIETY` of what its length allows is asked.
 MIN_VARIETY = 0.9
 """Share of the largest entropy that a value of its length can have."""
 
+MIN_WORD_PASSWORD = 12
+"""Letters from which a password in a URL that has nothing but letters is taken for a real one."""
+
 _STANDS_FOR = re.compile(
-    r"example|your|x{3,}|\*{3,}|\.{3}|…|change_?me|dummy|fake|sample|redacted|placeholder|insert|[<>{}$%\[\]()]"
+    r"example|your|x{3,}|\*{3,}|\.{3}|…|change_?me|dummy|fake|sk-1234567890|sample|redacted|placeholder|insert|[<>{}$%\[\]()]"
     r"|^(?:password|passwd|pass|pwd|pw|secret|token|admin|root|guest|test|tiger|user|postgres|mongo|key|(?:\w+-)?12345)[\d!]*$",
     re.IGNORECASE,
 )
@@ -124,8 +127,9 @@ def _stands_for_one(match: re.Match[str], group: int) -> bool:
     if value.startswith("eyJ"):
         return not _is_json_web_token(value)
     if match.group().startswith("://"):
-        # Who is "guest" and has the password "guest" has the default of a program.
-        return bool(_STANDS_FOR.search(value)) or match.group() == f"://{value}:{value}@"
+        # A short word ("tiger", "p") is the default of a program, and so is a name that is its own password.
+        is_word = value.isalpha() and len(value) < MIN_WORD_PASSWORD
+        return is_word or bool(_STANDS_FOR.search(value)) or match.group() == f"://{value}:{value}@"
     return bool(_STANDS_FOR.search(value))
 
 

@@ -56,7 +56,17 @@ def test_the_body_of_a_private_key_is_found_and_a_mere_header_is_not():
 
 def test_the_password_in_an_address_is_found_and_a_default_is_not():
     assert secrets("postgres://ann:Tr0ub4dor@db.reed.io/shop") == ["Tr0ub4dor"]
-    for default in ("guest:guest", "root:password", "ann:<password>", "ann:${PASSWORD}", "ann:{password}", "a:***"):
+    assert secrets("postgres://ann:correcthorsebattery@db.reed.io") == ["correcthorsebattery"]
+    for default in (
+        "guest:guest",
+        "root:password",
+        "ann:<password>",
+        "ann:${PASSWORD}",
+        "ann:{password}",
+        "a:***",
+        "scott:tiger",
+        "u:p",
+    ):
         assert secrets(f"amqp://{default}@localhost:5672") == []
 
 
@@ -101,7 +111,7 @@ def test_a_random_value_with_a_telling_name_is_found(text, secret):
         "f(s3_aws_secret_access_key=s3_aws_secret_access_key, credentials=_convert_oauth2_credentials)",
         '"next_page_token": "b2Zmc2V0PTEx9K"',
         'publicKeyToken="1fc8b3b9a1e18e3b"',
-        "const apiKey = 'sk-1234567890'",
+        "const apiKey = 'sk-1234567890'; other_api_key = 'sk-1234567890abcdef'",
         "token: B, C, and D, which are four",
     ],
 )
