@@ -20,6 +20,8 @@ SLUG_PATTERN = re.compile(r"^[a-z0-9][a-z0-9-]{0,62}$")
 Category = Literal["articles", "posts", "repositories"]
 CATEGORIES: tuple[Category, ...] = ("articles", "posts", "repositories")
 
+DuplicateKind = Literal["exact", "near", "cross-post"]
+
 Split = Literal["train", "test"]
 
 _ID_NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "https://twin-assets.example/ids")
@@ -100,11 +102,14 @@ class CleanedDocument(Entity):
     url: str | None = Field(description="Canonical address")
     title: str | None = Field(description="Title, without site furniture")
     text: str = Field(description="Clean Markdown: no navigation, structure and code intact")
-    language: str | None = Field(description="Declared language (ISO 639-1)")
+    language: str | None = Field(description="Language (ISO 639-1): detected, or declared where there is little prose")
     published_at: datetime | None = Field(description="Publication time, UTC")
     content_hash: str = Field(description="SHA-256 of the collected document this text was made from")
     duplicate_of: str | None = Field(description="document_id of the document that this one nearly repeats")
     n_words: int = Field(description="Words in text, split at white space")
+    duplicate_kind: DuplicateKind | None = Field(
+        default=None, description="How duplicate_of is repeated: exact, near, or cross-post (on another platform)"
+    )
 
 
 class Chunk(Entity):
@@ -120,6 +125,10 @@ class Chunk(Entity):
     start: int = Field(description="Offset of the first character in the cleaned text")
     end: int = Field(description="Offset after the last character in the cleaned text")
     n_tokens: int = Field(description="Tokens for the embedding model, special tokens included")
+    parent_start: int | None = Field(
+        default=None, description="Offset of the first character of the larger passage to read it in (small-to-big)"
+    )
+    parent_end: int | None = Field(default=None, description="Offset after the last character of that passage")
 
 
 class InstructRow(Entity):
@@ -178,6 +187,14 @@ class Consent(Entity):
     note: str = Field(default="", description="How and when it was given, or what it covers")
 
 
+class Privacy(Entity):
+    """What is done about personal data in the writings."""
+
+    mask: bool = Field(
+        default=True, description="Replace e-mail addresses, phone numbers, IP addresses and secrets by placeholders"
+    )
+
+
 class Author(BaseModel):
     """One author file: whose writings, from where, and with whose consent."""
 
@@ -187,6 +204,7 @@ class Author(BaseModel):
     name: str = Field(min_length=1, description="Name as a reader knows it")
     sources: list[SourceConfig] = Field(min_length=1, description="Where the writings come from")
     consent: Consent = Field(description="Nothing is collected without it")
+    privacy: Privacy = Field(default=Privacy(), description="What is done about personal data in the writings")
 
     @field_validator("slug")
     @classmethod

@@ -13,10 +13,14 @@ import dagster as dg
 
 from resources.schemas import column_schema
 from twin_assets.documents import Entity, content_hash
+from twin_assets.features.masking import without_personal_data
 
 OWNERS = ["team:twin"]
 
 SAMPLE_CHARACTERS = 240
+
+_MASKED_CHARACTERS = 8_000
+"""How far a text is searched for personal data before it is cut: a private key of 4,096 bits has 3,200 characters."""
 
 Row = TypeVar("Row", bound=Entity)
 
@@ -43,7 +47,8 @@ def table_result(
 
     Args:
         rows: The table, not empty.
-        sample: Markdown that shows a little of what is in it.
+        sample: Markdown that shows a little of what is in it; personal data in it is masked, whatever the author's
+            setting is.
         metadata: Numbers and tables of this asset, by stable keys.
         uri: Where the table is stored.
         lineage: For each column, the (asset, column) pairs it was made from.
@@ -57,7 +62,7 @@ def table_result(
             **({"dagster/column_lineage": column_lineage(lineage)} if lineage else {}),
             "dagster/uri": uri,
             **metadata,
-            "sample": dg.MetadataValue.md(sample),
+            "sample": dg.MetadataValue.md(without_personal_data(sample)),
         },
     )
 
@@ -92,8 +97,8 @@ def count_table(values: Mapping[str, int | float], *, key: str, value: str) -> d
 
 
 def excerpt(text: str, limit: int = SAMPLE_CHARACTERS) -> str:
-    """Return the beginning of a text on one line, for a sample."""
-    line = " ".join(text.split())
+    """Return the beginning of a text on one line, for a sample, without personal data."""
+    line = " ".join(without_personal_data(text[:_MASKED_CHARACTERS]).split())
     return line if len(line) <= limit else f"{line[:limit].rstrip()} ..."
 
 

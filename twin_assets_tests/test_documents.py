@@ -91,3 +91,19 @@ def test_equal_passages_of_one_document_and_of_two_documents_have_their_own_ids(
     ids = {chunk_id_for("d", "same", 0), chunk_id_for("d", "same", 1), chunk_id_for("e", "same", 0)}
     assert len(ids) == 3
     assert chunk_id_for("d", "same", 0) in ids
+
+
+def test_personal_data_is_masked_unless_the_author_file_says_otherwise():
+    fields = {
+        "slug": "ann-reed",
+        "name": "Ann Reed",
+        "sources": [{"type": "folder"}],
+        "consent": {"given_by": "Ann Reed"},
+    }
+
+    assert Author.model_validate(fields).privacy.mask is True
+    assert Author.model_validate({**fields, "privacy": {"mask": False}}).privacy.mask is False
+    with pytest.raises(ValidationError, match="masks"):
+        Author.model_validate({**fields, "privacy": {"masks": False}})
+    # What nobody set is not written into an author file.
+    assert "privacy" not in Author.model_validate(fields).model_dump(exclude_defaults=True)

@@ -6,18 +6,21 @@ import dagster as dg
 
 from resources.artifacts import ArtifactStore
 from resources.embedder import Embedder
+from resources.project import Project
 from resources.vector_store import VectorStore
 from resources.warehouse import Warehouse
 from twin_assets.automation import follow_inputs
 from twin_assets.collection.assets import raw_documents
+from twin_assets.collection.authors import load_author
 from twin_assets.documents import CATEGORIES, Chunk, CleanedDocument
 from twin_assets.errors import UserError
+from twin_assets.features import plots
 from twin_assets.features.chunking import build_splitter, chunk_document
-from twin_assets.features.cleaning import clean_document
+from twin_assets.features.config import ChunkingConfig
+from twin_assets.features.corpus import clean_corpus
 from twin_assets.features.coverage import coverage
-from twin_assets.features.deduplication import mark_near_duplicates
 from twin_assets.partitions import authors_partitions
-from twin_assets.reporting import OWNERS, count_table, counts, data_version, quoted, table_result
+from twin_assets.reporting import OWNERS, count_table, counts, data_version, picture, quoted, table_result
 
 
 @dg.asset(
@@ -26,45 +29,61 @@ from twin_assets.reporting import OWNERS, count_table, counts, data_version, quo
     group_name="features",
     owners=OWNERS,
     kinds={"parquet"},
-    code_version="1",
+    code_version="2",
     io_manager_key="tables",
     automation_condition=follow_inputs(),
 )
 def cleaned_documents(
-    context: dg.AssetExecutionContext, warehouse: Warehouse, artifacts: ArtifactStore
+    context: dg.AssetExecutionContext, warehouse: Warehouse, artifacts: ArtifactStore, project: Project
 ) -> dg.MaterializeResult[list[CleanedDocument]]:
     """Clean Markdown of every document: site furniture gone; structure, code, contractions and quotes intact.
 
-    A document that nearly repeats another is kept and marked (`duplicate_of`), so that nothing is lost and nothing
-    counts twice. `chunks`, the datasets, `base_model`, `style_profile` and both reports read it.
+    Personal data and secrets are masked, unless the author file says otherwise. A document that repeats another is kept
+    and marked (`duplicate_of`), so that nothing is lost and nothing counts twice. `chunks`, the datasets, `base_model`,
+    `style_profile` and both reports read it.
 
     If it fails, the previous table stays whole.
     """
     author = context.partition_key
     with warehouse.session() as session:
         raw = session.documents(author)
-    results = [clean_document(document) for document in raw]
-    documents = mark_near_duplicates([result.document for result in results if result.document])
+    corpus = clean_corpus(raw, mask=load_author(project.authors_path, author).privacy.mask)
+    documents = corpus.documents
     if not documents:
         raise UserError(f"{author}: none of the {len(raw)} collected documents holds text of the author's own.")
-    dropped: Counter[str] = Counter()
-    for result in results:
-        dropped.update(result.dropped)
+    for reason in corpus.empty:
+        context.log.warning(reason)
     words = sum(document.n_words for document in documents)
-    duplicates = sum(document.duplicate_of is not None for document in documents)
+    repeated = Counter(document.duplicate_kind for document in documents if document.duplicate_of)
     return table_result(
         documents,
         uri=str(artifacts.path("cleaned_documents", author, ".parquet")),
         sample="\n\n".join(f"**{document.title}**\n\n{quoted(document.text)}" for document in documents[:3]),
         metadata={
-            "summary": f"{len(documents):,} documents, {words:,} words, {duplicates} near-duplicates",
+            "summary": f"{len(documents):,} documents, {words:,} words, {repeated.total()} duplicates, "
+            f"{corpus.masked.total()} masked",
             "documents": len(documents),
             "documents_dropped": len(raw) - len(documents),
-            "near_duplicates": duplicates,
+            "duplicates": repeated.total(),
+            "exact_duplicates": repeated["exact"],
+            "near_duplicates": repeated["near"],
+            "cross_posts": repeated["cross-post"],
             "words": words,
-            "characters_dropped": sum(dropped.values()),
-            "dropped_by_reason": count_table(dropped, key="reason", value="characters"),
+            "characters_dropped": corpus.dropped.total(),
+            "dropped_by_reason": count_table(corpus.dropped, key="reason", value="characters"),
+            "masked": corpus.masked.total(),
+            "masked_by_kind": count_table(corpus.masked, key="kind", value="places"),
             **counts((document.category for document in documents), "documents"),
+            "documents_by_language": count_table(
+                Counter(document.language or "unknown" for document in documents), key="language", value="documents"
+            ),
+            "documents_by_platform": picture(plots.documents_by_platform(documents), "Documents by platform"),
+            **(
+                {"publication_dates": picture(plots.publication_dates(documents), "Documents by publication date")}
+                if any(document.published_at for document in documents)
+                else {}
+            ),
+            "dropped_text": picture(plots.dropped_by_reason(corpus.dropped), "Dropped text by reason"),
         },
         lineage={"text": [("raw_documents", "text")], "content_hash": [("raw_documents", "content_hash")]},
     )
@@ -75,12 +94,13 @@ def cleaned_documents(
     group_name="features",
     owners=OWNERS,
     kinds={"parquet"},
-    code_version="1",
+    code_version="2",
     io_manager_key="tables",
     automation_condition=follow_inputs(),
 )
 def chunks(
     context: dg.AssetExecutionContext,
+    config: ChunkingConfig,
     cleaned_documents: list[CleanedDocument],
     embedder: Embedder,
     artifacts: ArtifactStore,
@@ -88,11 +108,12 @@ def chunks(
     """Passages short enough for the embedding model to read whole, with offsets into the cleaned text.
 
     Split along headings, paragraphs and sentences; a passage's id is made of its own text, so an edit elsewhere leaves
-    it alone. `embeddings` and `retrieval_report` read it.
+    it alone. Each names the larger passage that it is read in (`parent_start`, `parent_end`). `embeddings` and
+    `retrieval_report` read it.
 
     If it fails, the previous table stays whole.
     """
-    splitter = build_splitter(embedder.tokenizer_file)
+    splitter = build_splitter(embedder.tokenizer_file, overlap_tokens=config.overlap_tokens)
     rows = [chunk for document in cleaned_documents for chunk in chunk_document(document, splitter)]
     by_document: dict[str, list[Chunk]] = {}
     for chunk in rows:
@@ -110,8 +131,10 @@ def chunks(
             "tokens": sum(tokens),
             "tokens_mean": round(sum(tokens) / len(tokens), 1),
             "tokens_max": max(tokens),
+            "overlap_tokens": config.overlap_tokens,
             "coverage_min": min(covered),
             **counts((chunk.category for chunk in rows), "chunks"),
+            "chunk_lengths": picture(plots.passage_lengths(tokens, splitter.max_tokens), "Lengths of the passages"),
         },
         lineage={"text": [("cleaned_documents", "text")], "document_id": [("cleaned_documents", "document_id")]},
     )

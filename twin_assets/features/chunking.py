@@ -1,11 +1,13 @@
 """Chunking: a cleaned document becomes passages that the embedding model can read whole.
 
 A passage is verbatim text between two offsets. Where it is cut is decided by `semantic_text_splitter` (headings,
-paragraphs, list items, sentences, words); here stand the sections it works on, the joining of what is too small to mean
-anything alone, and the headings above each passage.
+paragraphs, list items, sentences, words), section by section (`sections`); here stand the joining of what is too small
+to mean anything alone, and the overlap. A code block or a table that fits the limit together with the heading right
+above it stays in one piece.
 """
 
-from bisect import bisect_left
+import re
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -14,10 +16,17 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from markdown_it import MarkdownIt
-
 from twin_assets.documents import Chunk, CleanedDocument, chunk_id_for
-from twin_assets.features.inline import shown
+from twin_assets.features.parents import parent_spans
+from twin_assets.features.sections import (
+    Heading,
+    Span,
+    find_headings,
+    heading_paths,
+    leading_headings_end,
+    nested_sections,
+    sections,
+)
 
 if TYPE_CHECKING:
     from semantic_text_splitter import MarkdownSplitter, TextSplitter
@@ -33,6 +42,9 @@ begin to be cut in two and nothing more is won. The Handbook's own chunks reach 
 of the embedded text costs seven points (0.74 at 128).
 """
 
+_GAP = re.compile(r"\s+")
+_SENTENCE_END = re.compile(r"(?:[.!?…][\"'\u2019\u201d)*_]*\s+|\n\s*)$")
+
 MIN_TOKENS = 24
 """A passage of fewer tokens is joined to a neighbour where the limit allows: alone it says too little to be found."""
 
@@ -42,30 +54,30 @@ MAX_CHARACTERS_PER_TOKEN = 16
 The articles measured above have four characters a token.
 """
 
-Span = tuple[int, int]
-
-
-@dataclass(frozen=True)
-class Heading:
-    """One heading of a document: where it begins and ends, its level (1 to 6) and its words."""
-
-    start: int
-    end: int
-    level: int
-    words: str
+MAX_OVERLAP_TOKENS = MAX_TOKENS // 2
+"""A passage that repeats more than this says little of its own."""
 
 
 @dataclass(frozen=True)
 class PassageSplitter:
-    """A tokenizer, and how many of its tokens a passage may have, special tokens included. Build one, use it often."""
+    """A tokenizer, and how many of its tokens a passage may have, special tokens included. Build one, use it often.
+
+    With an overlap, a passage repeats at most so many tokens of the one before it, within the same limit.
+    """
 
     tokenizer: "Tokenizer"
     max_tokens: int
+    overlap_tokens: int = 0
+
+    @property
+    def own_tokens(self) -> int:
+        """Tokens in a passage at most before it repeats the end of the one before it."""
+        return self.max_tokens - self.overlap_tokens
 
     @property
     def max_characters(self) -> int:
         """Characters in a passage at most."""
-        return self.max_tokens * MAX_CHARACTERS_PER_TOKEN
+        return self.own_tokens * MAX_CHARACTERS_PER_TOKEN
 
     @cached_property
     def special_tokens(self) -> int:
@@ -77,14 +89,14 @@ class PassageSplitter:
         """Splits at Markdown structure."""
         from semantic_text_splitter import MarkdownSplitter
 
-        return MarkdownSplitter.from_huggingface_tokenizer(self.tokenizer, self.max_tokens - self.special_tokens)
+        return MarkdownSplitter.from_huggingface_tokenizer(self.tokenizer, self.own_tokens - self.special_tokens)
 
     @cached_property
     def by_sentence(self) -> "TextSplitter":
         """Splits at lines, sentences and words, into pieces of little more than half the limit."""
         from semantic_text_splitter import TextSplitter
 
-        return TextSplitter.from_huggingface_tokenizer(self.tokenizer, int(0.6 * self.max_tokens) - self.special_tokens)
+        return TextSplitter.from_huggingface_tokenizer(self.tokenizer, int(0.6 * self.own_tokens) - self.special_tokens)
 
     @cached_property
     def by_length(self) -> "TextSplitter":
@@ -98,13 +110,14 @@ class PassageSplitter:
         return [len(encoding.ids) for encoding in self.tokenizer.encode_batch(list(texts))]
 
 
-def build_splitter(tokenizer_file: Path, *, max_tokens: int = MAX_TOKENS) -> PassageSplitter:
+def build_splitter(tokenizer_file: Path, *, max_tokens: int = MAX_TOKENS, overlap_tokens: int = 0) -> PassageSplitter:
     """Return a splitter for the tokenizer in a `tokenizer.json`.
 
     Args:
         tokenizer_file: The embedding model's own tokenizer. Truncation and padding that it asks for are switched off,
             or every count would be wrong.
         max_tokens: Tokens in a passage, special tokens included.
+        overlap_tokens: How many of them a passage may repeat from the end of the one before it.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -117,10 +130,11 @@ def build_splitter(tokenizer_file: Path, *, max_tokens: int = MAX_TOKENS) -> Pas
     tokenizer = Tokenizer.from_file(str(tokenizer_file))
     tokenizer.no_truncation()
     tokenizer.no_padding()
-    splitter = PassageSplitter(tokenizer, max_tokens)
-    if max_tokens <= splitter.special_tokens:
+    splitter = PassageSplitter(tokenizer, max_tokens, overlap_tokens)
+    if max_tokens - overlap_tokens <= splitter.special_tokens:
         raise ValueError(
-            f"max_tokens={max_tokens} leaves no room: the model adds {splitter.special_tokens} tokens of its own."
+            f"max_tokens={max_tokens} leaves no room beside an overlap of {overlap_tokens}: the model adds "
+            f"{splitter.special_tokens} tokens of its own."
         )
     return splitter
 
@@ -129,8 +143,8 @@ def chunk_document(document: CleanedDocument, splitter: PassageSplitter) -> list
     """Split one document into passages.
 
     A passage never crosses into a section that has text of its own unless one of the two would be too small to stand
-    alone, and a heading stays with what follows it. Passages do not overlap, and together they hold every visible
-    character.
+    alone, and a heading stays with what follows it. Without an overlap in the splitter no two passages share a
+    character. Together they hold every visible one.
 
     Returns:
         The passages in order, each within the splitter's limit, with the headings it stands under (its own first line
@@ -140,13 +154,15 @@ def chunk_document(document: CleanedDocument, splitter: PassageSplitter) -> list
     headings = find_headings(text)
     spans = [span for section in sections(text, headings) for span in _split(text, section, splitter)]
     spans = join_small(text, spans, headings, splitter)
+    paths = heading_paths(text, spans, headings)
+    spans = overlapping(text, spans, headings, splitter)
     passages = [text[start:end] for start, end in spans]
     counts = splitter.count(passages)
-    paths = heading_paths(text, spans, headings)
+    parents = parent_spans(spans, counts, nested_sections(text, headings))
     seen: Counter[str] = Counter()
     chunks = []
-    for position, ((start, end), passage, n_tokens, path) in enumerate(
-        zip(spans, passages, counts, paths, strict=True)
+    for position, ((start, end), passage, n_tokens, path, parent) in enumerate(
+        zip(spans, passages, counts, paths, parents, strict=True)
     ):
         chunks.append(
             Chunk(
@@ -160,42 +176,12 @@ def chunk_document(document: CleanedDocument, splitter: PassageSplitter) -> list
                 start=start,
                 end=end,
                 n_tokens=n_tokens,
+                parent_start=parent[0],
+                parent_end=parent[1],
             )
         )
         seen[passage] += 1
     return chunks
-
-
-def find_headings(text: str) -> list[Heading]:
-    """Return the headings of a Markdown text in order; what looks like one inside code, a quote or a list is none."""
-    parser = MarkdownIt("commonmark")
-    parser.core.ruler.enableOnly(["normalize", "block"])
-    offsets = [0]
-    for line in text.split("\n"):
-        offsets.append(offsets[-1] + len(line) + 1)
-    found = []
-    # A lone carriage return would be a line break to the parser, and none to us; a space keeps the offsets.
-    for token, inline in pairwise(parser.parse(text.replace("\r", " "))):
-        if token.type == "heading_open" and token.level == 0 and token.map:
-            start, end = offsets[token.map[0]], min(offsets[token.map[1]], len(text))
-            indent = len(text[start:end]) - len(text[start:end].lstrip())
-            found.append(Heading(start + indent, end, int(token.tag[1]), shown(inline.content)))
-    return found
-
-
-def sections(text: str, headings: Sequence[Heading]) -> list[Span]:
-    """Cut a text in front of each heading that has text above it; headings that follow each other stay together.
-
-    Working section by section keeps passages from crossing a heading, and is three times as fast: the splitter counts
-    the tokens of every structure it might keep whole, and a document is the largest of them.
-    """
-    cuts = [0]
-    body_from = 0
-    for heading in headings:
-        if text[body_from : heading.start].strip():
-            cuts.append(heading.start)
-        body_from = heading.end
-    return [(start, end) for start, end in pairwise([*cuts, len(text)]) if text[start:end].strip()]
 
 
 def join_small(text: str, spans: Sequence[Span], headings: Sequence[Heading], splitter: PassageSplitter) -> list[Span]:
@@ -209,7 +195,7 @@ def join_small(text: str, spans: Sequence[Span], headings: Sequence[Heading], sp
     result = list(spans[:1])
     for span in spans[1:]:
         before = result[-1]
-        lone_heading = not text[_leading_headings_end(text, before, headings) : before[1]].strip()
+        lone_heading = not text[leading_headings_end(text, before, headings) : before[1]].strip()
         remnant = sizes[span] < MIN_TOKENS and (span[0] not in opens or span == spans[-1])
         opening = lone_heading or sizes[before] < MIN_TOKENS
         if opening or remnant:
@@ -221,25 +207,36 @@ def join_small(text: str, spans: Sequence[Span], headings: Sequence[Heading], sp
     return result
 
 
-def heading_paths(text: str, spans: Sequence[Span], headings: Sequence[Heading]) -> list[list[str]]:
-    """Return for each span the headings it stands under, outermost first.
+def overlapping(text: str, spans: Sequence[Span], headings: Sequence[Heading], splitter: PassageSplitter) -> list[Span]:
+    """Let each passage begin earlier, with the end of the one before it, as far as the splitter's overlap allows.
 
-    Headings that open a span count; those further down stand above its later text only.
+    The overlap begins with a sentence or a line where one begins in it, else with a word. No passage reaches over a
+    heading: what stands above it is about something else.
     """
-    paths = []
-    stack: list[Heading] = []
-    position = 0
-    for start, end in spans:
-        body_from = _leading_headings_end(text, (start, end), headings)
-        reached = max(start, body_from)
-        path: list[str] | None = None
-        while position < len(headings) and headings[position].start < end:
-            if headings[position].start >= reached and path is None:
-                path = [heading.words for heading in stack if heading.words]
-            stack = [above for above in stack if above.level < headings[position].level] + [headings[position]]
-            position += 1
-        paths.append(path if path is not None else [heading.words for heading in stack if heading.words])
-    return paths
+    if not splitter.overlap_tokens:
+        return list(spans)
+    starts = [heading.start for heading in headings]
+    result = list(spans[:1])
+    for before, span in pairwise(spans):
+        start = span[0]
+        above = bisect_right(starts, start) - 1
+        if above < 0 or starts[above] != start:
+            reach = max(before[0], headings[above].end) if above >= 0 else before[0]
+            encoded = splitter.tokenizer.encode(text[reach:start], add_special_tokens=False)
+            first = encoded.offsets[-splitter.overlap_tokens :][:1]
+            start = _overlap_start(text, reach + first[0][0] if first else start, span, splitter)
+        result.append((start, span[1]))
+    return result
+
+
+def _overlap_start(text: str, earliest: int, span: Span, splitter: PassageSplitter) -> int:
+    """Return where a passage begins that may repeat the text from `earliest` on: `span[0]` if nothing fits."""
+    words = [match.end() for match in _GAP.finditer(text, max(0, earliest - 1), span[0]) if match.end() >= earliest]
+    sentences = [place for place in words if _SENTENCE_END.search(text[max(0, place - 8) : place])]
+    for place in [*sentences, *words]:
+        if splitter.count([text[place : span[1]]])[0] <= splitter.max_tokens:
+            return place
+    return span[0]
 
 
 def _split(text: str, section: Span, splitter: PassageSplitter) -> Iterator[Span]:
@@ -252,23 +249,12 @@ def _split(text: str, section: Span, splitter: PassageSplitter) -> Iterator[Span
             yield start + offset + inner, start + offset + inner + len(piece)
 
 
-def _leading_headings_end(text: str, span: Span, headings: Sequence[Heading]) -> int:
-    """Return where the headings that open a span end: its start, if it opens with anything else."""
-    start, end = span
-    reached = start
-    for place in range(bisect_left(headings, start, key=lambda heading: heading.start), len(headings)):
-        if headings[place].start >= end or text[reached : headings[place].start].strip():
-            break
-        reached = min(headings[place].end, end)
-    return reached
-
-
 def _joined(text: str, before: Span, span: Span, splitter: PassageSplitter, *, opening: bool) -> list[Span]:
     start, end = before[0], span[1]
     whole = text[start:end]
     if len(whole) > splitter.max_characters:
         return [before, span]
-    if splitter.count([whole])[0] <= splitter.max_tokens:
+    if splitter.count([whole])[0] <= splitter.own_tokens:
         return [(start, end)]
     if opening:
         # With a space for each line break, the splitter takes the heading for the beginning of the first sentence.
@@ -280,7 +266,7 @@ def _joined(text: str, before: Span, span: Span, splitter: PassageSplitter, *, o
     result = [pieces.pop()]
     while pieces:
         last = pieces.pop()
-        if splitter.count([text[last[0] : result[0][1]]])[0] <= splitter.max_tokens:
+        if splitter.count([text[last[0] : result[0][1]]])[0] <= splitter.own_tokens:
             result[0] = (last[0], result[0][1])
         else:
             result.insert(0, last)

@@ -1,4 +1,4 @@
-"""Near-duplicates: which documents of one author nearly repeat another one.
+"""Duplicates: which documents repeat another one, exactly or nearly, among those of one author or of several.
 
 Candidates come from MinHash LSH, the verdict from the word sequences themselves. Whether a duplicate is skipped, and
 where, is up to who reads `duplicate_of`.
@@ -6,14 +6,15 @@ where, is up to who reads `duplicate_of`.
 
 import math
 import re
-from collections.abc import Sequence
-from datetime import UTC
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from hashlib import blake2b
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from twin_assets.documents import CleanedDocument
+from twin_assets.documents import CleanedDocument, DuplicateKind
 
 SHINGLE_WORDS = 5
 """Words in a shingle, as in datatrove's MinHash stage (5-grams)."""
@@ -42,7 +43,7 @@ Shingles = npt.NDArray[np.uint64]
 
 
 def mark_near_duplicates(documents: Sequence[CleanedDocument], *, seed: int = 0) -> list[CleanedDocument]:
-    """Set `duplicate_of` of each document that nearly repeats a longer one.
+    """Set `duplicate_of` and `duplicate_kind` of each document that repeats another one.
 
     The longest document of a group is kept; of equally long ones the one published first, then the smaller id. Every
     other document points to the kept document that contains the largest share of it. A document is never marked only
@@ -54,7 +55,7 @@ def mark_near_duplicates(documents: Sequence[CleanedDocument], *, seed: int = 0)
         seed: Chooses the MinHash permutations.
 
     Returns:
-        The documents in the order given; only `duplicate_of` differs.
+        The documents in the order given; only `duplicate_of` and `duplicate_kind` differ.
 
     Raises:
         ValueError: If the documents have more than one author, or share an id.
@@ -62,20 +63,76 @@ def mark_near_duplicates(documents: Sequence[CleanedDocument], *, seed: int = 0)
     if len({document.author for document in documents}) > 1:
         raise ValueError("Near-duplicates are sought among the documents of one author: call once for each author.")
     by_id = {document.document_id: document for document in documents}
+    kept_by = repeated_by(documents, rank=_longest_first, seed=seed)
+    return [
+        document.model_copy(
+            update={"duplicate_of": kept, "duplicate_kind": _kind(document, by_id[kept]) if kept else None}
+        )
+        for document in documents
+        for kept in [kept_by[document.document_id]]
+    ]
+
+
+def mark_across_authors(documents: Sequence[CleanedDocument], *, seed: int = 0) -> dict[str, str]:
+    """Map each document that repeats one of another author to that document.
+
+    The one published first is kept, for who repeats it has read it; of undated ones that of the author whose slug comes
+    first, then the smaller id. So the result depends on neither the order of the documents nor that of the builds.
+
+    Args:
+        documents: Cleaned documents of several authors. Those that repeat one of their own author are passed over.
+        seed: Chooses the MinHash permutations.
+
+    Raises:
+        ValueError: If two documents share an id.
+    """
+    kept_by = repeated_by(
+        [document for document in documents if document.duplicate_of is None],
+        rank=lambda document: (_published(document), document.author, document.document_id),
+        comparable=lambda one, other: one.author != other.author,
+        seed=seed,
+    )
+    return {name: kept for name, kept in sorted(kept_by.items()) if kept}
+
+
+def repeated_by(
+    documents: Sequence[CleanedDocument],
+    *,
+    rank: Callable[[CleanedDocument], tuple[Any, ...]],
+    comparable: Callable[[CleanedDocument, CleanedDocument], bool] = lambda one, other: True,
+    seed: int,
+) -> dict[str, str | None]:
+    """Map each document to the kept one that contains the largest share of it, or to None if it is kept itself.
+
+    Args:
+        documents: Documents with different ids.
+        rank: Who of two is kept: the smaller.
+        comparable: Whether two documents are compared at all.
+        seed: Chooses the MinHash permutations.
+
+    Raises:
+        ValueError: If two documents share an id.
+    """
+    by_id = {document.document_id: document for document in documents}
     if len(by_id) < len(documents):
         raise ValueError("Two documents share one document_id: give each document once.")
     shingled = {name: shingles(document.text) for name, document in by_id.items()}
     candidates = candidate_pairs(shingled, seed=seed)
     kept_by: dict[str, str | None] = {}
-    for name in sorted(by_id, key=lambda name: _rank(by_id[name])):
+    for name in sorted(by_id, key=lambda name: rank(by_id[name])):
         shares = {
             other: containment(shingled[name], shingled[other])
             for other in candidates[name]
-            if kept_by.get(other, "unseen") is None
+            if kept_by.get(other, "unseen") is None and comparable(by_id[name], by_id[other])
         }
-        best = min(shares, key=lambda other: (-shares[other], _rank(by_id[other])), default=None)
+        best = min(shares, key=lambda other: (-shares[other], rank(by_id[other])), default=None)
         kept_by[name] = best if best is not None and shares[best] >= NEAR_DUPLICATE else None
-    return [document.model_copy(update={"duplicate_of": kept_by[document.document_id]}) for document in documents]
+    return kept_by
+
+
+def as_utc(moment: datetime) -> datetime:
+    """Return a moment that says its time zone; one that does not is taken for UTC."""
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def shingles(text: str) -> Shingles:
@@ -121,8 +178,16 @@ def candidate_pairs(shingled: dict[str, Shingles], *, seed: int) -> dict[str, se
     return {name: set(index.query(sketches[name])) - {name} if name in sketches else set() for name in shingled}
 
 
-def _rank(document: CleanedDocument) -> tuple[int, float, str]:
-    published = document.published_at
-    if published is not None and published.tzinfo is None:
-        published = published.replace(tzinfo=UTC)
-    return -document.n_words, published.timestamp() if published else math.inf, document.document_id
+def _kind(document: CleanedDocument, kept: CleanedDocument) -> DuplicateKind:
+    if document.platform != kept.platform:
+        return "cross-post"
+    same = _WORD.findall(document.text.casefold()) == _WORD.findall(kept.text.casefold())
+    return "exact" if same else "near"
+
+
+def _longest_first(document: CleanedDocument) -> tuple[int, float, str]:
+    return -document.n_words, _published(document), document.document_id
+
+
+def _published(document: CleanedDocument) -> float:
+    return as_utc(document.published_at).timestamp() if document.published_at else math.inf

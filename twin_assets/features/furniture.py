@@ -7,6 +7,7 @@ How a page is laid out (head, comments, lists of links) is known in `layout`.
 """
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -134,6 +135,16 @@ class Page:
         for position in positions:
             if self.reasons[position] is None:
                 self.reasons[position] = reason
+
+    def kept(self, dropped: Counter[str]) -> list[Block]:
+        """Return the blocks that nothing has dropped, and count the characters of the others by reason."""
+        kept = []
+        for block, reason in zip(self.blocks, self.reasons, strict=True):
+            if reason:
+                dropped[reason] += len(block.text)
+            else:
+                kept.append(block)
+        return kept
 
     def left(self, start: int, stop: int) -> list[int]:
         """Return the positions from `start` to `stop` that nothing has dropped yet."""

@@ -7,24 +7,24 @@ Whole blocks are judged in `furniture`.
 
 import html
 import re
-import unicodedata
 from collections import Counter
 
 from markdown_it.common.utils import normalizeReference
 
 from twin_assets.features.blocks import Surroundings
+from twin_assets.features.lettering import plain_letters, without_invisible
 
 _CODE = re.compile(r"(?<![`\\])(`+)(?!`)(.+?)(?<!`)\1(?!`)|<code>(.*?)</code>", re.DOTALL)
 _PARKED = re.compile("\ue000([0-9]+)\ue001")
-_INVISIBLE = re.compile("[\u200b\u2060\ufeff\u00ad\ue000-\uf8ff]")
 _NARROW_SPACE = re.compile("[\u00a0\u2000-\u200a\u202f\u205f]")
-_FAKE_LETTERS = re.compile("[\U0001d400-\U0001d7ff\u210e]*[\U0001d400-\U0001d7ff][\U0001d400-\U0001d7ff\u210e]*")
 
 _LABEL = r"((?:[^\[\]]|\[[^\[\]]*\])*)"
 _ADDRESS = r"\(\s*(?:<[^<>\n]*>|[^\s()<>]*(?:\([^\s()]*\)[^\s()<>]*)*)(?:\s+(?:\"[^\"]*\"|'[^']*'))?\s*\)"
 _IMAGE = re.compile(rf"!\[{_LABEL}\]{_ADDRESS}")
 _LINK = re.compile(rf"(?<!\\)\[{_LABEL}\]{_ADDRESS}")
 _REFERENCE = re.compile(rf"(?<!\\)(!?)\[{_LABEL}\]\[([^\[\]]*)\]")
+_WRITTEN_OUT = re.compile(r"(?:https?://|www\.)\S+|(?:[\w-]+\.)+[a-z]{2,}/\S*(?:…|\.\.\.)", re.IGNORECASE)
+_TARGET = re.compile(r"\(\s*<?([^\s<>]+?)>?(?:\s.*)?\s*\)", re.DOTALL)
 _AUTOLINK = re.compile(r"<((?:https?://|mailto:)[^\s<>]+)>")
 
 _TAG = re.compile(
@@ -48,7 +48,7 @@ def tidy_inline(text: str, around: Surroundings, dropped: Counter[str]) -> str:
     """Return one paragraph, heading or table row without what is not the author's.
 
     A link is reduced to its text: the address is no part of the author's language, and would take room in a passage
-    that its words need. An address that the author wrote out in the text stays.
+    that its words need. An address that the author wrote out in the text stays, in full where a site shortened it.
 
     Args:
         text: Inline Markdown.
@@ -58,7 +58,7 @@ def tidy_inline(text: str, around: Surroundings, dropped: Counter[str]) -> str:
     parked: list[str] = []
     text = _park_code(text, parked)
     text = _NARROW_SPACE.sub(" ", text)
-    text = _FAKE_LETTERS.sub(lambda match: unicodedata.normalize("NFKC", match.group()), text)
+    text = plain_letters(text)
     text = _resolve_links(text, around.references, dropped)
     text = _count(text, _TAG.sub("", _BREAK.sub("\n", text)), dropped, "markup")
     text = _AUTOLINK.sub(r"\1", text)
@@ -108,10 +108,10 @@ def _park_code(text: str, parked: list[str]) -> str:
     result, position = "", 0
     for match in _CODE.finditer(text):
         code = match.group() if match.group(2) is not None else f"`{html.unescape(match.group(3))}`"
-        result += _INVISIBLE.sub("", text[position : match.start()]) + f"\ue000{len(parked)}\ue001"
+        result += without_invisible(text[position : match.start()]) + f"\ue000{len(parked)}\ue001"
         parked.append(code)
         position = match.end()
-    return result + _INVISIBLE.sub("", text[position:])
+    return result + without_invisible(text[position:])
 
 
 def _resolve_links(text: str, references: frozenset[str], dropped: Counter[str]) -> str:
@@ -130,7 +130,13 @@ def _resolve_links(text: str, references: frozenset[str], dropped: Counter[str])
     if references:
         text = _count(text, _REFERENCE.sub(resolve, text), dropped, "link address")
     text = _count(text, re.sub(rf"(?<!\\)\[\s*\]{_ADDRESS}", "", text), dropped, "empty link")
-    return _count(text, _LINK.sub(r"\1", text), dropped, "link address")
+    return _count(text, _LINK.sub(_link_text, text), dropped, "link address")
+
+
+def _link_text(match: re.Match[str]) -> str:
+    """Return what a link says; where it shows an address, perhaps a shortened one, the address in full."""
+    label, target = match.group(1), _TARGET.fullmatch(match.group()[len(match.group(1)) + 2 :])
+    return target.group(1) if target and _WRITTEN_OUT.fullmatch(label.strip()) else label
 
 
 def _count(before: str, after: str, dropped: Counter[str], reason: str) -> str:

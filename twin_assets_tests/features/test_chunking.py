@@ -4,8 +4,9 @@ from itertools import pairwise
 import pytest
 
 from twin_assets.documents import chunk_id_for
-from twin_assets.features.chunking import MAX_TOKENS, build_splitter, chunk_document, find_headings
+from twin_assets.features.chunking import MAX_TOKENS, build_splitter, chunk_document
 from twin_assets.features.coverage import coverage
+from twin_assets.features.sections import find_headings, nested_sections
 
 
 def sentence(seed: int, words: int = 12) -> str:
@@ -82,6 +83,19 @@ def test_a_comment_in_code_is_no_heading():
     assert [(heading.level, heading.words) for heading in headings] == [(1, "A"), (2, "B"), (2, "C")]
 
 
+def test_a_section_ends_with_the_next_heading_of_its_level_or_above():
+    text = "# A\n\n## B\n\n### C\n\n## D\n\n# E\n\nend"
+    found = [text[start:end].split() for start, end in nested_sections(text, find_headings(text))]
+
+    assert [" ".join(words).replace("#", "").split() for words in found] == [
+        ["A", "B", "C", "D"],
+        ["B", "C"],
+        ["C"],
+        ["D"],
+        ["E", "end"],
+    ]
+
+
 def test_offsets_of_headings_survive_windows_line_ends_and_lone_carriage_returns():
     text = "a\rb\r\n\r\n# One\r\n\r\nc"
 
@@ -150,3 +164,77 @@ def test_a_missing_tokenizer_is_named(tmp_path):
 def test_a_limit_without_room_is_refused(tokenizer_file):
     with pytest.raises(ValueError, match="no room"):
         build_splitter(tokenizer_file, max_tokens=2)
+
+
+def fitting(splitter, make, limit=110):
+    """Return the longest of the texts that `make` gives for 1, 2, ... that has at most `limit` tokens."""
+    return next(make(n) for n in range(60, 0, -1) if splitter.count([make(n)])[0] <= limit)
+
+
+@pytest.mark.parametrize("above", ["", "## In code", "A sentence that leads to it, with a colon at its end:"])
+def test_code_and_tables_that_fit_with_what_leads_to_them_stay_in_one_piece(cleaned, splitter, above):
+    code = fitting(splitter, lambda n: "```python\n" + "\n".join(f"a{i} = {i}" for i in range(n)) + "\n```")
+    table = fitting(splitter, lambda n: "| k | v |\n|---|---|\n" + "\n".join(f"| {i} | {i} |" for i in range(n)))
+    for block in (code, table):
+        text = "\n\n".join(part for part in (prose(1, 9), above, block, prose(2, 9)) if part)
+        chunks = chunk_document(cleaned(text), splitter)
+        assert sum(block in chunk.text for chunk in chunks) == 1
+
+
+def test_a_code_block_over_the_limit_is_cut_between_its_lines(cleaned, splitter):
+    lines = [f"jobs[{i}] = take(queue, limit={i})" for i in range(80)]
+    chunks = chunk_document(cleaned("```python\n" + "\n".join(lines) + "\n```"), splitter)
+
+    assert {line for chunk in chunks for line in chunk.text.split("\n")} == {"```python", *lines, "```"}
+
+
+def test_a_parent_is_the_section_around_a_passage_and_keeps_its_limit(cleaned, splitter):
+    from twin_assets.features.parents import PARENT_TOKENS
+
+    chunks = chunk_document(cleaned(ARTICLE), splitter)
+    for chunk in chunks:
+        assert chunk.parent_start <= chunk.start
+        assert chunk.end <= chunk.parent_end
+        assert splitter.count([ARTICLE[chunk.parent_start : chunk.parent_end]])[0] <= PARENT_TOKENS
+    last = chunks[-1]
+    assert last.headings == ["Queues", "Over"]
+    assert ARTICLE[last.parent_start :].startswith("## Over")
+
+
+def test_a_short_document_is_its_own_parent(cleaned, splitter):
+    text = f"# A\n\n{prose(1, 8)}\n\n## B\n\n{prose(2, 8)}"
+    chunks = chunk_document(cleaned(text), splitter)
+
+    assert len(chunks) > 1
+    assert {(chunk.parent_start, chunk.parent_end) for chunk in chunks} == {(0, len(text))}
+
+
+@pytest.mark.parametrize("overlap", [16, 32, 64])
+def test_with_an_overlap_passages_repeat_the_end_of_the_one_before_within_the_limit(cleaned, tokenizer_file, overlap):
+    splitter = build_splitter(tokenizer_file, overlap_tokens=overlap)
+    chunks = chunk_document(cleaned(ARTICLE), splitter)
+    repeated = [(one, other) for one, other in pairwise(chunks) if one.end > other.start]
+
+    assert len(repeated) > 5
+    assert max(chunk.n_tokens for chunk in chunks) <= MAX_TOKENS
+    assert coverage(ARTICLE, chunks) == 1.0
+    for one, other in repeated:
+        assert one.start < other.start
+        assert splitter.count([ARTICLE[other.start : one.end]])[0] - splitter.special_tokens <= overlap
+    assert all(ARTICLE[chunk.start : chunk.end] == chunk.text for chunk in chunks)
+    assert all(ARTICLE[chunk.start - 1].isspace() for chunk in chunks if chunk.start)
+
+
+def test_an_overlap_never_reaches_over_a_heading(cleaned, tokenizer_file):
+    chunks = chunk_document(cleaned(ARTICLE), build_splitter(tokenizer_file, overlap_tokens=32))
+
+    assert [chunk.headings for chunk in chunks if chunk.text.startswith("## Over")] == [["Queues", "Over"]]
+    for heading in find_headings(ARTICLE):
+        assert not [
+            chunk for chunk in chunks if chunk.start < heading.start < chunk.end and chunk.headings[-1:] == ["Over"]
+        ]
+
+
+def test_an_overlap_that_leaves_no_room_is_refused(tokenizer_file):
+    with pytest.raises(ValueError, match="overlap of 30"):
+        build_splitter(tokenizer_file, max_tokens=32, overlap_tokens=30)

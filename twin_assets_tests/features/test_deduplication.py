@@ -4,7 +4,13 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
-from twin_assets.features.deduplication import candidate_pairs, containment, mark_near_duplicates, shingles
+from twin_assets.features.deduplication import (
+    candidate_pairs,
+    containment,
+    mark_across_authors,
+    mark_near_duplicates,
+    shingles,
+)
 
 
 def words(seed: int, count: int) -> str:
@@ -76,7 +82,8 @@ def test_the_order_and_everything_else_stays_and_the_seed_changes_nothing(cleane
     results = [mark_near_duplicates(documents, seed=seed) for seed in (0, 1, 2)]
 
     assert results[0] == results[1] == results[2]
-    assert [found.model_copy(update={"duplicate_of": None}) for found in results[0]] == documents
+    unmarked = [found.model_copy(update={"duplicate_of": None, "duplicate_kind": None}) for found in results[0]]
+    assert unmarked == documents
 
 
 def test_a_mark_from_an_earlier_run_is_not_believed(cleaned):
@@ -112,3 +119,43 @@ def test_candidates_are_found_among_documents_of_very_different_length():
     found = candidate_pairs({"long": shingles(long), "short": shingles(" ".join(long.split()[500:650]))}, seed=0)
 
     assert found == {"long": {"short"}, "short": {"long"}}
+
+
+def test_the_kind_of_a_duplicate_is_told(cleaned):
+    text = words(1, 100)
+    documents = [
+        cleaned(f"{text} and more", "kept"),
+        cleaned(text, "near"),
+        cleaned(f"{text.upper()}, AND MORE!", "same", published_at=datetime(2024, 2, 1, tzinfo=UTC)),
+        cleaned(f"{text} and more", "elsewhere", platform="medium"),
+        cleaned(words(2, 100), "other"),
+    ]
+    kinds = {document.document_id: document.duplicate_kind for document in mark_near_duplicates(documents)}
+
+    assert kinds == {"kept": "exact", "near": "near", "same": None, "elsewhere": "cross-post", "other": None}
+
+
+def test_across_authors_the_document_published_first_is_kept_whoever_is_built_first(cleaned):
+    text = words(1, 200)
+    documents = [
+        cleaned(text, "later", author="ann-reed", published_at=datetime(2024, 2, 1, tzinfo=UTC)),
+        cleaned(text[:700], "z-first", author="mira-voss", published_at=datetime(2023, 2, 1, tzinfo=UTC)),
+        cleaned(text, "undated", author="abe-zorn"),
+        cleaned(words(2, 200), "own", author="abe-zorn"),
+    ]
+
+    assert mark_across_authors(documents) == {"later": "z-first", "undated": "z-first"}
+    assert mark_across_authors(documents[::-1]) == mark_across_authors(documents)
+
+
+def test_across_authors_an_author_s_own_duplicates_are_passed_over(cleaned):
+    text = words(1, 200)
+    documents = [
+        cleaned(text, "a", author="ann-reed"),
+        cleaned(text, "b", author="ann-reed", duplicate_of="a"),
+        cleaned(text, "c", author="mira-voss"),
+    ]
+
+    assert mark_across_authors(documents) == {"c": "a"}
+    assert mark_across_authors(documents[:2]) == {}
+    assert mark_across_authors([cleaned(text, name, author="ann-reed") for name in "ab"]) == {}

@@ -23,8 +23,8 @@ TABLES = {
 }
 CONTRACT = {
     "cleaned_documents": "document_id author category platform url title text language published_at content_hash "
-    "duplicate_of n_words",
-    "chunks": "chunk_id document_id author category position headings text start end n_tokens",
+    "duplicate_of n_words duplicate_kind",
+    "chunks": "chunk_id document_id author category position headings text start end n_tokens parent_start parent_end",
     "instruct_dataset": "instruction answer author category document_id start end generator prompt_hash split",
     "preference_dataset": "prompt chosen rejected author category document_id start end rejected_by prompt_hash split",
 }
@@ -32,6 +32,8 @@ CONTRACT = {
 
 CHECKPOINTS = ("sft_checkpoint", "dpo_checkpoint")
 PLOTTED = {
+    "cleaned_documents": "documents_by_platform",
+    "chunks": "chunk_lengths",
     "base_model": "loss_curve",
     "sft_checkpoint": "loss_curve",
     "dpo_checkpoint": "loss_curve",
@@ -115,7 +117,7 @@ def test_the_repost_is_kept_and_marked(built):
     rows = pq.read_table(built.artifacts / f"cleaned_documents/{AUTHOR}.parquet").to_pylist()
     assert len(rows) == 12
     assert sum(row["duplicate_of"] is not None for row in rows) == 1
-    assert built.metadata("cleaned_documents")["near_duplicates"].value == 1
+    assert built.metadata("cleaned_documents")["duplicates"].value == 1
 
 
 def test_there_is_a_vector_for_every_chunk(built):

@@ -83,6 +83,12 @@ def test_every_blocking_check_is_broken_here(built):
         "raw_documents: every_document_has_text",
         "cleaned_documents: enough_text",
         "cleaned_documents: contractions_are_whole",
+        # The checks of ids, columns and personal data are broken in features/test_feature_checks.py.
+        "cleaned_documents: document_ids_are_unique",
+        "cleaned_documents: documents_have_their_columns",
+        "cleaned_documents: no_personal_data_left",
+        "chunks: passage_ids_are_unique",
+        "chunks: passages_have_their_columns",
         "chunks: within_the_model_limit",
         "chunks: verbatim_at_their_offsets",
         "chunks: every_document_is_covered",
