@@ -6,7 +6,7 @@ from pathlib import Path
 
 from benchmarks.corpora import generated_documents, handbook_documents
 from benchmarks.figures import Figures
-from benchmarks.pipeline import Baseline, clean_and_chunk, embed_and_index
+from benchmarks.pipeline import Baseline, clean_and_chunk, embed_and_index, new_splitter
 from benchmarks.timing import seconds_of
 from resources.embedder import Embedder
 from resources.vector_store import VectorStore
@@ -24,7 +24,7 @@ def run(figures: Figures) -> None:
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
         results: list[tuple[list[CleanedDocument], list[Chunk]]] = []
-        prepared = seconds_of(lambda: results.append(clean_and_chunk(raw)), runs=1)
+        prepared = seconds_of(lambda: results.append(clean_and_chunk(raw, new_splitter())), runs=1)
         [(documents, chunks)] = results
         tokens = sum(chunk.n_tokens for chunk in chunks)
         baseline = Baseline(home)

@@ -9,7 +9,7 @@ import sys
 
 from benchmarks.corpora import generated_documents
 from benchmarks.figures import Figures
-from benchmarks.pipeline import clean_and_chunk
+from benchmarks.pipeline import clean_and_chunk, new_splitter
 from benchmarks.timing import peak_megabytes, seconds_of
 
 SIZES = (100, 1_000, 10_000)
@@ -37,8 +37,9 @@ def _in_a_process(size: int) -> dict[str, float]:
 
 def _measure(size: int) -> dict[str, float]:
     raw = generated_documents(size, sentences=8)
-    clean_and_chunk(raw[:20])
-    seconds = seconds_of(lambda: clean_and_chunk(raw), runs=3 if size <= 1_000 else 1)
+    splitter = new_splitter()
+    clean_and_chunk(raw[:20], splitter)
+    seconds = seconds_of(lambda: clean_and_chunk(raw, splitter), runs=3 if size <= 1_000 else 1)
     megabytes = sum(len(document.text or "") for document in raw) / 1e6
     return {"seconds": seconds, "megabytes": megabytes, "peak_megabytes": peak_megabytes()}
 

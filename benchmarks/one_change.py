@@ -5,7 +5,7 @@ from pathlib import Path
 
 from benchmarks.corpora import edited, generated_documents
 from benchmarks.figures import Figures
-from benchmarks.pipeline import clean_and_chunk, embed_and_index
+from benchmarks.pipeline import clean_and_chunk, embed_and_index, new_splitter
 from benchmarks.timing import peak_megabytes, seconds_of
 
 DOCUMENTS = 10_000
@@ -13,14 +13,15 @@ DOCUMENTS = 10_000
 
 def run(figures: Figures) -> None:
     """Measure the first indexing of many short documents, and the next one after an edit of one of them."""
-    raw = generated_documents(DOCUMENTS, sentences=4)
+    raw = generated_documents(DOCUMENTS, sentences=6)
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
-        prepared = seconds_of(lambda: clean_and_chunk(raw), runs=1)
-        _, chunks = clean_and_chunk(raw)
+        splitter = new_splitter()
+        prepared = seconds_of(lambda: clean_and_chunk(raw, splitter), runs=1)
+        _, chunks = clean_and_chunk(raw, splitter)
         full = prepared + seconds_of(lambda: embed_and_index(home, chunks), runs=1)
         before = peak_megabytes()
-        _, changed = clean_and_chunk([edited(raw[0]), *raw[1:]])
+        _, changed = clean_and_chunk([edited(raw[0]), *raw[1:]], splitter)
         synced = []
         step = seconds_of(lambda: synced.append(embed_and_index(home, changed)), runs=1)
     new = {chunk.chunk_id for chunk in changed} - {chunk.chunk_id for chunk in chunks}

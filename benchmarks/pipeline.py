@@ -8,13 +8,17 @@ from resources.embedder import Embedder
 from resources.vector_session import SyncCounts
 from resources.vector_store import VectorStore
 from twin_assets.documents import Chunk, CleanedDocument, RawDocument
-from twin_assets.features.chunking import build_splitter, chunk_document
+from twin_assets.features.chunking import PassageSplitter, build_splitter, chunk_document
 from twin_assets.features.cleaning import clean_document
 
 
-def clean_and_chunk(raw: Sequence[RawDocument]) -> tuple[list[CleanedDocument], list[Chunk]]:
+def new_splitter() -> PassageSplitter:
+    """Return what cuts text into passages, ready."""
+    return build_splitter(Embedder().tokenizer_file)
+
+
+def clean_and_chunk(raw: Sequence[RawDocument], splitter: PassageSplitter) -> tuple[list[CleanedDocument], list[Chunk]]:
     """Return clean documents and their passages."""
-    splitter = build_splitter(Embedder().tokenizer_file)
     documents = [result.document for result in map(clean_document, raw) if result.document]
     return documents, [chunk for document in documents for chunk in chunk_document(document, splitter)]
 

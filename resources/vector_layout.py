@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from twin_assets.documents import CATEGORIES, Chunk, content_hash
+from twin_assets.documents import CATEGORIES, Chunk, content_hash, text_hash
 
 if TYPE_CHECKING:
     from qdrant_client import QdrantClient, models
@@ -88,8 +88,16 @@ def made_by(client: "QdrantClient", collection: str) -> dict[str, Any]:
 
 def payload_of(chunk: Chunk, published_at: datetime | None) -> dict[str, Any]:
     """Return what is stored beside the vectors of a chunk."""
-    payload = {**chunk.model_dump(mode="json"), "published_at": published_at.isoformat() if published_at else None}
-    return {**payload, FINGERPRINT: content_hash(payload)[:16]}
+    return {
+        **chunk.model_dump(mode="json"),
+        "published_at": published_at.isoformat() if published_at else None,
+        FINGERPRINT: fingerprint(chunk, published_at),
+    }
+
+
+def fingerprint(chunk: Chunk, published_at: datetime | None) -> str:
+    """Return a hash of all else in a chunk's payload."""
+    return text_hash(f"{chunk.model_dump_json()} {published_at and published_at.isoformat()}")[:16]
 
 
 def chunk_of(payload: Mapping[str, Any]) -> Chunk:

@@ -94,25 +94,24 @@ class VectorSession:
             published: Publication time by document.
         """
         collection = self._ensure_collection(encoder)
-        payloads = {chunk.chunk_id: layout.payload_of(chunk, published.get(chunk.document_id)) for chunk in chunks}
         stored = self._fingerprints(collection)
-        missing = sorted((chunk for chunk in chunks if chunk.chunk_id not in stored), key=lambda chunk: -chunk.n_tokens)
+        missing, moved = [], []
+        for chunk in chunks:
+            if chunk.chunk_id not in stored:
+                missing.append(chunk)
+            elif stored[chunk.chunk_id] != layout.fingerprint(chunk, published.get(chunk.document_id)):
+                moved.append(chunk)
+        missing.sort(key=lambda chunk: -chunk.n_tokens)
         for begin in range(0, len(missing), BATCH_SIZE):
             batch = missing[begin : begin + BATCH_SIZE]
             vectors = encoder.encode_passages([chunk.text for chunk in batch])
-            persistently(self._client.upsert, collection, points=_points(batch, vectors, payloads))
-        self._renew(
-            collection,
-            {
-                name: payload
-                for name, payload in payloads.items()
-                if name in stored and stored[name] != payload[layout.FINGERPRINT]
-            },
-        )
-        vanished = stored.keys() - payloads.keys()
+            persistently(self._client.upsert, collection, points=_points(batch, vectors, published))
+        self._renew(collection, moved, published)
+        ids = {chunk.chunk_id for chunk in chunks}
+        vanished = stored.keys() - ids
         self._delete(collection, vanished)
         self._point_alias(collection)
-        self._tidy(collection, payloads.keys())
+        self._tidy(collection, ids)
         return SyncCounts(added=len(missing), kept=len(chunks) - len(missing), deleted=len(vanished))
 
     def collection(self) -> str | None:
@@ -203,12 +202,16 @@ class VectorSession:
             if offset is None:
                 return
 
-    def _renew(self, collection: str, payloads: Mapping[str, dict[str, Any]]) -> None:
+    def _renew(self, collection: str, chunks: Sequence[Chunk], published: Mapping[str, datetime | None]) -> None:
         from qdrant_client import models
 
         renewals = [
-            models.OverwritePayloadOperation(overwrite_payload=models.SetPayload(payload=payload, points=[name]))
-            for name, payload in payloads.items()
+            models.OverwritePayloadOperation(
+                overwrite_payload=models.SetPayload(
+                    payload=layout.payload_of(chunk, published.get(chunk.document_id)), points=[chunk.chunk_id]
+                )
+            )
+            for chunk in chunks
         ]
         for begin in range(0, len(renewals), BATCH_SIZE):
             persistently(
@@ -244,7 +247,7 @@ class VectorSession:
             ]
         )
 
-    def _tidy(self, current: str, ids: Iterable[str]) -> None:
+    def _tidy(self, current: str, ids: set[str]) -> None:
         """Take what has vanished out of other functions' collections, and the author out of earlier layouts."""
         from qdrant_client import models
 
@@ -252,7 +255,7 @@ class VectorSession:
         names = [description.name for description in self._client.get_collections().collections]
         for name in names:
             if layout.is_of_this_layout(name) and name != current:
-                self._delete(name, self._fingerprints(name).keys() - set(ids))
+                self._delete(name, self._fingerprints(name).keys() - ids)
             elif layout.is_of_an_earlier_layout(name):
                 everything = models.FilterSelector(filter=layout.filter_on(self._author))
                 persistently(self._client.delete, name, points_selector=everything)
@@ -260,7 +263,7 @@ class VectorSession:
                     self._client.delete_collection(name)
 
 
-def _points(chunks: Sequence[Chunk], vectors: EncodedTexts, payloads: Mapping[str, dict[str, Any]]) -> Any:
+def _points(chunks: Sequence[Chunk], vectors: EncodedTexts, published: Mapping[str, datetime | None]) -> Any:
     from qdrant_client import models
 
     return [
@@ -270,7 +273,7 @@ def _points(chunks: Sequence[Chunk], vectors: EncodedTexts, payloads: Mapping[st
                 layout.DENSE: dense,
                 layout.SPARSE: models.SparseVector(indices=sparse.indices, values=sparse.values),
             },
-            payload=payloads[chunk.chunk_id],
+            payload=layout.payload_of(chunk, published.get(chunk.document_id)),
         )
         for chunk, dense, sparse in zip(chunks, vectors.dense.tolist(), vectors.sparse, strict=True)
     ]
