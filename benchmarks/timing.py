@@ -23,7 +23,8 @@ def seconds_of(action: Callable[[], object], *, runs: int = RUNS) -> float:
 
 def seconds_of_python(code: str, *, runs: int = RUNS) -> float:
     """Return the median wall-clock seconds of a fresh Python process that runs `code`."""
-    return seconds_of(lambda: subprocess.run([sys.executable, "-c", code], check=True), runs=runs)
+    command = [sys.executable, "-c", code]
+    return seconds_of(lambda: subprocess.run(command, check=True, stdout=subprocess.DEVNULL), runs=runs)
 
 
 def peak_megabytes() -> float:

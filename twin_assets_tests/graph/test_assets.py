@@ -32,6 +32,7 @@ CONTRACT = {
 
 CHECKPOINTS = ("sft_checkpoint", "dpo_checkpoint")
 PLOTTED = {
+    "embeddings": "map",
     "base_model": "loss_curve",
     "sft_checkpoint": "loss_curve",
     "dpo_checkpoint": "loss_curve",

@@ -322,6 +322,7 @@ def test_authors_have_stores_of_their_own(store, encoder, tmp_path):
     assert store.uri("ann") == str(tmp_path / "qdrant" / "ann")
 
 
+@pytest.mark.filterwarnings("ignore:Payload indexes have no effect")
 def test_authors_on_one_server_share_collections_but_see_and_change_only_their_own(encoder, shared_client):
     anns, bobs = VectorSession(shared_client, "ann"), VectorSession(shared_client, "bob")
     anns.sync(texts("one", "two"), encoder)
@@ -332,6 +333,7 @@ def test_authors_on_one_server_share_collections_but_see_and_change_only_their_o
     assert [hit.chunk.text for hit in found(anns, encoder, "three", limit=5)] == ["one"]
 
 
+@pytest.mark.filterwarnings("ignore:Payload indexes have no effect")
 def test_an_author_who_moves_to_another_model_leaves_the_others_on_one_server_where_they_are(encoder, shared_client):
     anns, bobs = VectorSession(shared_client, "ann"), VectorSession(shared_client, "bob")
     anns.sync(texts("one"), encoder)
