@@ -3,11 +3,12 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from resources import vector_layout as layout
 from resources.embedder import EncodedTexts
 from resources.vector_connection import persistently
+from resources.vector_requests import SearchMode, points_of, request_of
 from twin_assets.documents import Category, Chunk, Entity
 from twin_assets.errors import UserError
 
@@ -19,14 +20,6 @@ BATCH_SIZE = 256
 
 PAGE_SIZE = 10_000
 """Ids and fingerprints per request: about 1 MB."""
-
-FUSED = 40
-"""Hits of each kind of search that are fused."""
-
-RRF_K = 60
-"""Constant of reciprocal rank fusion (Cormack, Clarke and Buettcher 2009)."""
-
-SearchMode = Literal["hybrid", "dense", "sparse"]
 
 Prepare = Callable[["QdrantClient", str], None]
 
@@ -67,10 +60,21 @@ class Hit(Entity):
 class VectorSession:
     """The open vector store of one author."""
 
-    def __init__(self, client: "QdrantClient", author: str, *, prepare: Prepare | None = None) -> None:
-        """Use an open client; `prepare` readies a collection that was just created, or is written to again."""
+    def __init__(
+        self, client: "QdrantClient", author: str, *, alone: bool = False, prepare: Prepare | None = None
+    ) -> None:
+        """Use an open client.
+
+        Args:
+            client: A client of the author's own store, or of one that authors share.
+            author: Slug of the author.
+            alone: The store holds nobody else's vectors. The embedded store looks at every point for a condition, so
+                asking for the author as well would more than double the time of a search.
+            prepare: Readies a collection that was just created, or is written to again.
+        """
         self._client = client
         self._author = author
+        self._alone = alone
         self._alias = layout.alias_name(author)
         self._prepare = prepare or layout.create_payload_indexes
 
@@ -105,7 +109,7 @@ class VectorSession:
         for begin in range(0, len(missing), BATCH_SIZE):
             batch = missing[begin : begin + BATCH_SIZE]
             vectors = encoder.encode_passages([chunk.text for chunk in batch])
-            persistently(self._client.upsert, collection, points=_points(batch, vectors, published))
+            persistently(self._client.upsert, collection, points=points_of(batch, vectors, published))
         self._renew(collection, moved, published)
         ids = {chunk.chunk_id for chunk in chunks}
         vanished = stored.keys() - ids
@@ -148,8 +152,8 @@ class VectorSession:
             UserError: If the author has no index, or the queries were encoded by another function.
         """
         collection = self._checked(queries.made_by)
-        own = layout.filter_on(self._author, category)
-        requests = [_request(queries, place, mode=mode, own=own, limit=limit) for place in range(len(queries.sparse))]
+        own = self._own(category)
+        requests = [request_of(queries, place, mode=mode, own=own, limit=limit) for place in range(len(queries.sparse))]
         hits: list[list[Hit]] = []
         for begin in range(0, len(requests), BATCH_SIZE):
             responses = persistently(
@@ -160,6 +164,9 @@ class VectorSession:
                 for response in responses
             ]
         return hits
+
+    def _own(self, category: Category | None = None) -> "models.Filter | None":
+        return None if self._alone and category is None else layout.filter_on(self._author, category)
 
     def _checked(self, made_by: Mapping[str, Any]) -> str:
         """Return the collection behind the alias if its vectors were made by this function."""
@@ -193,7 +200,7 @@ class VectorSession:
             points, offset = persistently(
                 self._client.scroll,
                 collection,
-                scroll_filter=layout.filter_on(self._author),
+                scroll_filter=self._own(),
                 limit=page,
                 offset=offset,
                 **{"with_payload": False, **wanted},
@@ -261,39 +268,3 @@ class VectorSession:
                 persistently(self._client.delete, name, points_selector=everything)
                 if name not in in_use:
                     self._client.delete_collection(name)
-
-
-def _points(chunks: Sequence[Chunk], vectors: EncodedTexts, published: Mapping[str, datetime | None]) -> Any:
-    from qdrant_client import models
-
-    return [
-        models.PointStruct(
-            id=chunk.chunk_id,
-            vector={
-                layout.DENSE: dense,
-                layout.SPARSE: models.SparseVector(indices=sparse.indices, values=sparse.values),
-            },
-            payload=layout.payload_of(chunk, published.get(chunk.document_id)),
-        )
-        for chunk, dense, sparse in zip(chunks, vectors.dense.tolist(), vectors.sparse, strict=True)
-    ]
-
-
-def _request(queries: EncodedTexts, place: int, *, mode: SearchMode, own: Any, limit: int) -> Any:
-    from qdrant_client import models
-
-    dense = queries.dense[place].tolist()
-    sparse = models.SparseVector(indices=queries.sparse[place].indices, values=queries.sparse[place].values)
-    if mode == "dense":
-        return models.QueryRequest(query=dense, using=layout.DENSE, filter=own, limit=limit, with_payload=True)
-    if mode == "sparse":
-        return models.QueryRequest(query=sparse, using=layout.SPARSE, filter=own, limit=limit, with_payload=True)
-    return models.QueryRequest(
-        prefetch=[
-            models.Prefetch(query=dense, using=layout.DENSE, filter=own, limit=max(FUSED, limit)),
-            models.Prefetch(query=sparse, using=layout.SPARSE, filter=own, limit=max(FUSED, limit)),
-        ],
-        query=models.RrfQuery(rrf=models.Rrf(k=RRF_K)),
-        limit=limit,
-        with_payload=True,
-    )

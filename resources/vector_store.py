@@ -59,7 +59,7 @@ class VectorStore(dg.ConfigurableResource):  # type: ignore[type-arg]
             else:
                 path = Path(self.folder) / author
                 client = open_folder(path, lock_timeout_seconds=self.lock_timeout_seconds)
-                session = VectorSession(client, author, prepare=partial(_prepare_folder, path))
+                session = VectorSession(client, author, alone=True, prepare=partial(_prepare_folder, path))
             try:
                 yield session
             finally:

@@ -15,7 +15,7 @@ from twin_assets.evaluation.retrieval import (
 
 if TYPE_CHECKING:
     from resources.embedder import EncodedTexts
-    from resources.vector_session import SearchMode
+    from resources.vector_requests import SearchMode
 
 MODES: tuple["SearchMode", ...] = ("hybrid", "dense", "sparse")
 """The kinds of search that are compared; the first is what readers of the index use, and what the report is about."""
