@@ -81,10 +81,8 @@ class Embedder(dg.ConfigurableResource):  # type: ignore[type-arg]
     @property
     def max_tokens(self) -> int:
         """Tokens that the model reads at most, special tokens included; what is over is ignored."""
-        config = Path(self.location) / "sentence_bert_config.json"
-        if config.is_file():
-            return int(json.loads(config.read_text(encoding="utf-8"))["max_seq_length"])
-        return int(self._torch_model(half=False).original.max_seq_length or 0)
+        limit = self._configured("sentence_bert_config.json").get("max_seq_length")
+        return int(limit or self._torch_model(half=False).original.max_seq_length or 0)
 
     @property
     def dimension(self) -> int:
@@ -165,13 +163,17 @@ class Embedder(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     @cached_property
     def _prompts(self) -> dict[str, Any]:
+        return dict(self._configured("config_sentence_transformers.json").get("prompts") or {})
+
+    def _configured(self, name: str) -> dict[str, Any]:
+        """Return what a configuration file of the model says: nothing if the model has no such file."""
         from huggingface_hub.errors import EntryNotFoundError
 
         try:
-            config = self._file("config_sentence_transformers.json")
+            path = self._file(name)
         except (EntryNotFoundError, FileNotFoundError):
             return {}
-        return dict(json.loads(config.read_text(encoding="utf-8")).get("prompts") or {})
+        return dict(json.loads(path.read_text(encoding="utf-8")))
 
     def _file(self, name: str) -> Path:
         """Return one file of the model, from its folder or from the hub.
