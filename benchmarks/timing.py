@@ -1,12 +1,12 @@
-"""Measuring and printing: the median of a few runs, and ratios between them."""
+"""Measuring: the median of a few runs, and peak memory."""
 
+import resource
 import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Callable
-
-from rich.console import Console
+from pathlib import Path
 
 RUNS = 3
 
@@ -23,14 +23,16 @@ def seconds_of(action: Callable[[], object], *, runs: int = RUNS) -> float:
 
 def seconds_of_python(code: str, *, runs: int = RUNS) -> float:
     """Return the median wall-clock seconds of a fresh Python process that runs `code`."""
-    return seconds_of(lambda: subprocess.run([sys.executable, "-c", code], check=True), runs=runs)
+    command = [sys.executable, "-c", code]
+    return seconds_of(lambda: subprocess.run(command, check=True, stdout=subprocess.DEVNULL), runs=runs)
 
 
-def print_figure(name: str, seconds: float, *, against: str, reference: float, bound: str = "") -> None:
-    """Print one figure: seconds, and how they stand to the reference."""
-    ratio = seconds / reference
-    Console().print(
-        f"{name:<52} {seconds:8.2f} s   {ratio:7.3f} x {against} ({reference:.2f} s)"
-        + (f"   {bound}" if bound else ""),
-        highlight=False,
-    )
+def peak_megabytes() -> float:
+    """Return the most memory that this process has held so far."""
+    status = Path("/proc/self/status")
+    if status.is_file():
+        # A process started by another one inherits that one's peak in getrusage, but not here.
+        [line] = [line for line in status.read_text(encoding="ascii").splitlines() if line.startswith("VmHWM:")]
+        return int(line.split()[1]) / 1024
+    kibibytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return kibibytes / (1024 * 1024 if sys.platform == "darwin" else 1024)

@@ -18,6 +18,8 @@ PROJECT_ROOT = Path(__file__).resolve().parents[1]
 
 Profile = Literal["offline", "laptop", "cloud"]
 
+EmbeddingBackend = Literal["auto", "torch", "torch-bf16", "openvino", "openvino-bf16"]
+
 OFFLINE_BASE_MODEL = "offline"
 """The value of `base_model` that means: train the small model of this platform, here."""
 
@@ -93,6 +95,9 @@ class Settings(BaseSettings):
     embedding_model: str = Field(
         default="all-MiniLM-L6-v2",
         description="Embedding model: the packaged all-MiniLM-L6-v2, or any sentence-transformers id or path",
+    )
+    embedding_backend: EmbeddingBackend = Field(
+        default="auto", description="What computes the vectors: auto takes the fastest that this machine has"
     )
     base_model: str = Field(
         default=OFFLINE_BASE_MODEL, description="'offline' (trained here), or a hub id or path to fine-tune"

@@ -190,7 +190,7 @@ def eval_report(
     group_name="evaluation",
     owners=OWNERS,
     kinds={"json", "html", "mlflow"},
-    code_version="1",
+    code_version="2",
     io_manager_key="reports",
     automation_condition=follow_inputs(),
 )
@@ -207,8 +207,8 @@ def retrieval_report(
 ) -> dg.MaterializeResult[RetrievalReport]:
     """How well the vector store finds the author's own sentences: recall at 1, 3, 5 and 10, and mean reciprocal rank.
 
-    Each query is a sentence from the corpus, asked as it stands and with half of its words dropped; an answer is a
-    passage that holds the sentence. `leaderboard` reads it.
+    Each query is a sentence from the corpus, asked as it stands and with half of its words dropped, in hybrid, dense
+    and sparse search; an answer is a passage that holds the sentence. `leaderboard` reads it.
 
     If it fails, the previous report stays whole.
     """
@@ -230,6 +230,10 @@ def retrieval_report(
         **{f"recall_at_{k}_half_dropped": interval.estimate for k, interval in report.half_dropped.recall.items()},
         "mrr": report.exact.mrr.estimate,
         "mrr_half_dropped": report.half_dropped.mrr.estimate,
+        **{f"recall_at_5_{scores.mode}": scores.exact.recall[5].estimate for scores in report.modes},
+        **{
+            f"recall_at_5_{scores.mode}_half_dropped": scores.half_dropped.recall[5].estimate for scores in report.modes
+        },
     }
     published = publish(
         context,

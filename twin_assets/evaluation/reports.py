@@ -116,6 +116,14 @@ class Miss(Entity):
     returned: str = Field(description="The passage that came back first")
 
 
+class SearchScores(Entity):
+    """One kind of search measured."""
+
+    mode: Literal["hybrid", "dense", "sparse"] = Field(description="By meaning and wording, by meaning, by wording")
+    exact: RetrievalScores = Field(description="Queries as the author wrote them")
+    half_dropped: RetrievalScores = Field(description="The same queries with half of their words dropped")
+
+
 class RetrievalReport(Entity):
     """How well the vector store finds the author's own sentences."""
 
@@ -125,8 +133,9 @@ class RetrievalReport(Entity):
     max_tokens: int = Field(description="Tokens the embedding model reads at most")
     n_documents: int = Field(description="Documents the passages are from")
     chunk_tokens: tuple[int, ...] = Field(description="Length of every passage, in the embedding model's tokens")
-    exact: RetrievalScores = Field(description="Queries as the author wrote them")
+    exact: RetrievalScores = Field(description="Queries as the author wrote them, in hybrid search")
     half_dropped: RetrievalScores = Field(description="The same queries with half of their words dropped")
+    modes: tuple[SearchScores, ...] = Field(default=(), description="The same for each kind of search, hybrid first")
     misses: tuple[Miss, ...] = Field(default=(), description="Some exact queries that were not answered")
     provenance: dict[str, str] = Field(description="What went in, by name: chunks, embeddings, code versions")
 

@@ -1,10 +1,10 @@
 """Asking the vector store for sentences whose place is known: the answers that `retrieval_report` scores."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from twin_assets.documents import CATEGORIES, Category, Chunk, CleanedDocument
-from twin_assets.evaluation.reports import Miss, RetrievalReport
+from twin_assets.documents import Chunk, CleanedDocument
+from twin_assets.evaluation.reports import Miss, RetrievalReport, SearchScores
 from twin_assets.evaluation.retrieval import (
     CUTOFFS,
     RetrievalQuery,
@@ -14,7 +14,11 @@ from twin_assets.evaluation.retrieval import (
 )
 
 if TYPE_CHECKING:
-    import numpy as np
+    from resources.embedder import EncodedTexts
+    from resources.vector_requests import SearchMode
+
+MODES: tuple["SearchMode", ...] = ("hybrid", "dense", "sparse")
+"""The kinds of search that are compared; the first is what readers of the index use, and what the report is about."""
 
 SHOWN_MISSES = 8
 
@@ -27,22 +31,17 @@ class Found(Protocol):
         """The passage."""
         ...
 
-    @property
-    def score(self) -> float:
-        """Similarity to the query."""
-        ...
-
 
 class Index(Protocol):
     """What is searched."""
 
-    def search(self, category: Category, vectors: "np.ndarray[Any, Any]", *, limit: int) -> Sequence[Sequence[Found]]:
-        """Return the nearest passages of a category for each vector."""
+    def search(self, queries: "EncodedTexts", *, limit: int, mode: "SearchMode") -> Sequence[Sequence[Found]]:
+        """Return the passages that answer each query, the best first."""
         ...
 
 
 class QueryEncoder(Protocol):
-    """What turns queries into vectors: the very model that embedded the passages."""
+    """What turns queries into vectors: the very function that made the vectors of the passages."""
 
     @property
     def model_name(self) -> str:
@@ -54,8 +53,8 @@ class QueryEncoder(Protocol):
         """Tokens that the model reads at most."""
         ...
 
-    def encode(self, texts: list[str]) -> "np.ndarray[Any, Any]":
-        """Return one vector per text."""
+    def encode_queries(self, texts: Sequence[str]) -> "EncodedTexts":
+        """Return the vectors of the queries."""
         ...
 
 
@@ -70,17 +69,24 @@ def measure_retrieval(
     chunks: Sequence[Chunk],
     seed: int,
 ) -> RetrievalReport:
-    """Ask for each query as it stands and with half of its words dropped, and score the answers.
+    """Ask for each query as it stands and with half of its words dropped, in each kind of search; score the answers.
 
     Raises:
         ValueError: If there are no queries.
     """
-    present = [category for category in CATEGORIES if any(chunk.category == category for chunk in chunks)]
-    exact = _returned(index, encoder, [query.text for query in queries], present)
-    halved = _returned(index, encoder, [drop_half_of_the_words(query.text, seed) for query in queries], present)
+    exact = encoder.encode_queries([query.text for query in queries])
+    halved = encoder.encode_queries([drop_half_of_the_words(query.text, seed) for query in queries])
     titles = {document.document_id: document.title or document.document_id for document in documents}
     origins = [query.document_id for query in queries]
-    ranks = [rank_of(query, found) for query, found in zip(queries, exact, strict=True)]
+    answers = {mode: (_returned(index, exact, mode), _returned(index, halved, mode)) for mode in MODES}
+    scores = [
+        SearchScores(
+            mode=mode,
+            exact=retrieval_scores(_ranks(queries, whole), document_ids=origins, seed=seed),
+            half_dropped=retrieval_scores(_ranks(queries, half), document_ids=origins, seed=seed),
+        )
+        for mode, (whole, half) in answers.items()
+    ]
     return RetrievalReport(
         author=author,
         author_name=author_name,
@@ -88,28 +94,21 @@ def measure_retrieval(
         max_tokens=encoder.max_tokens,
         n_documents=len(documents),
         chunk_tokens=tuple(chunk.n_tokens for chunk in chunks),
-        exact=retrieval_scores(ranks, document_ids=origins, seed=seed),
-        half_dropped=retrieval_scores(
-            [rank_of(query, found) for query, found in zip(queries, halved, strict=True)],
-            document_ids=origins,
-            seed=seed,
-        ),
+        exact=scores[0].exact,
+        half_dropped=scores[0].half_dropped,
+        modes=tuple(scores),
         misses=tuple(
             Miss(query=query.text, document=titles[query.document_id], returned=found[0].text)
-            for query, found, rank in zip(queries, exact, ranks, strict=True)
+            for query, found, rank in zip(queries, answers[MODES[0]][0], scores[0].exact.ranks, strict=True)
             if rank is None and found
         )[:SHOWN_MISSES],
         provenance={"passages": f"{len(chunks):,}", "embedding model": encoder.model_name, "seed": str(seed)},
     )
 
 
-def _returned(
-    index: Index, encoder: QueryEncoder, texts: list[str], categories: Sequence[Category]
-) -> list[list[Chunk]]:
-    """Return the passages found for each text over all categories, the best first, as many as are scored."""
-    vectors = encoder.encode(texts)
-    found: list[list[Found]] = [[] for _ in texts]
-    for category in categories:
-        for hits, more in zip(found, index.search(category, vectors, limit=CUTOFFS[-1]), strict=True):
-            hits.extend(more)
-    return [[hit.chunk for hit in sorted(hits, key=lambda hit: -hit.score)[: CUTOFFS[-1]]] for hits in found]
+def _returned(index: Index, queries: "EncodedTexts", mode: "SearchMode") -> list[list[Chunk]]:
+    return [[hit.chunk for hit in hits] for hits in index.search(queries, limit=CUTOFFS[-1], mode=mode)]
+
+
+def _ranks(queries: Sequence[RetrievalQuery], returned: Sequence[Sequence[Chunk]]) -> list[int | None]:
+    return [rank_of(query, found) for query, found in zip(queries, returned, strict=True)]

@@ -12,13 +12,14 @@ from resources.warehouse import Warehouse
 from twin_assets.automation import follow_inputs
 from twin_assets.collection.assets import raw_documents
 from twin_assets.collection.authors import load_author
-from twin_assets.documents import CATEGORIES, Chunk, CleanedDocument
+from twin_assets.documents import Chunk, CleanedDocument
 from twin_assets.errors import UserError
 from twin_assets.features import plots
 from twin_assets.features.chunking import build_splitter, chunk_document
 from twin_assets.features.config import ChunkingConfig
 from twin_assets.features.corpus import clean_corpus
 from twin_assets.features.coverage import coverage
+from twin_assets.features.embedding_map import embedding_map
 from twin_assets.partitions import authors_partitions
 from twin_assets.reporting import OWNERS, count_table, counts, data_version, picture, quoted, table_result
 
@@ -145,42 +146,47 @@ def chunks(
     group_name="features",
     owners=OWNERS,
     kinds={"qdrant"},
-    code_version="1",
+    code_version="2",
     automation_condition=follow_inputs(),
 )
 def embeddings(
-    context: dg.AssetExecutionContext, chunks: list[Chunk], embedder: Embedder, vector_store: VectorStore
+    context: dg.AssetExecutionContext,
+    chunks: list[Chunk],
+    cleaned_documents: list[CleanedDocument],
+    embedder: Embedder,
+    vector_store: VectorStore,
 ) -> dg.MaterializeResult[None]:
-    """One vector per passage in Qdrant, in step with `chunks`: the missing are added, the vanished deleted.
+    """A dense and a BM25 vector per passage in Qdrant, in step with `chunks`: missing are added, vanished deleted.
 
-    One collection per category, named with the embedding model, behind an alias per author and category. Only passages
-    without a vector are embedded. `retrieval_report` reads it.
+    One collection per embedding function, behind an alias per author. Only passages without a vector are embedded.
+    `retrieval_report` reads it.
 
     If it fails half-way, what is stored stays, and the next run embeds only the rest.
     """
     author = context.partition_key
-    totals: Counter[str] = Counter()
-    table = []
+    published = {document.document_id: document.published_at for document in cleaned_documents}
     with vector_store.session(author) as session:
-        for category in CATEGORIES:
-            synced = session.sync(category, [chunk for chunk in chunks if chunk.category == category], embedder)
-            context.log.info(f"{category}: {synced}")
-            totals.update(synced.model_dump())
-            table.append(f"| {session.collection(category)} | {synced.added} | {synced.kept} | {synced.deleted} |")
+        synced = session.sync(chunks, embedder, published=published)
+        collection = session.collection()
+        vectors = session.vectors()
+    dates = sorted((name, str(date)) for name, date in published.items())
     return dg.MaterializeResult(
-        data_version=data_version([embedder.model_name, sorted(chunk.model_dump_json() for chunk in chunks)]),
+        data_version=data_version([embedder.parameters, sorted(chunk.model_dump_json() for chunk in chunks), dates]),
         metadata={
-            "summary": f"{len(chunks):,} vectors: {totals['added']} embedded, {totals['kept']} kept, "
-            f"{totals['deleted']} deleted",
+            "summary": f"{len(chunks):,} vectors: {synced.added} embedded, {synced.kept} kept, "
+            f"{synced.deleted} deleted",
             "dagster/row_count": len(chunks),
             "dagster/uri": vector_store.uri(author),
             "vectors": len(chunks),
-            "vectors_added": totals["added"],
-            "vectors_kept": totals["kept"],
-            "vectors_deleted": totals["deleted"],
+            "vectors_added": synced.added,
+            "vectors_kept": synced.kept,
+            "vectors_deleted": synced.deleted,
             "embedding_model": embedder.model_name,
-            "collections": dg.MetadataValue.md(
-                "\n".join(["| collection | added | kept | deleted |", "|---|---|---|---|", *table])
+            "collection": collection,
+            **counts((chunk.category for chunk in chunks), "vectors"),
+            "map": picture(
+                embedding_map([vectors[chunk.chunk_id] for chunk in chunks], [chunk.category for chunk in chunks]),
+                "Passages by meaning: the first two principal components of their vectors",
             ),
         },
     )

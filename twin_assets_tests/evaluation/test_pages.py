@@ -6,7 +6,7 @@ import pytest
 
 from twin_assets.evaluation import pages
 from twin_assets.evaluation.leaderboard import leaderboard_rows
-from twin_assets.evaluation.reports import Miss, RetrievalReport
+from twin_assets.evaluation.reports import Miss, RetrievalReport, SearchScores
 from twin_assets.evaluation.retrieval import retrieval_scores
 from twin_assets.evaluation.stylometry import style_profile
 
@@ -98,6 +98,28 @@ def test_the_retrieval_page_shows_recall_lengths_and_misses(longest, says):
     assert says in text
     assert "Looked for, from The Map Where was it?" in text
     assert "0.75 " in text
+
+
+def test_the_retrieval_page_compares_the_kinds_of_search():
+    scores = retrieval_scores([1, 2, None, 4])
+    report = RetrievalReport(
+        author="ada",
+        author_name="Ada",
+        embedding_model="all-MiniLM-L6-v2",
+        max_tokens=256,
+        n_documents=3,
+        chunk_tokens=(100,),
+        exact=scores,
+        half_dropped=scores,
+        modes=(
+            SearchScores(mode="hybrid", exact=scores, half_dropped=scores),
+            SearchScores(mode="dense", exact=retrieval_scores([None] * 4), half_dropped=scores),
+        ),
+        provenance={},
+    )
+    text = text_of(pages.retrieval_page(report))
+    assert "dense Sentence as written 0.00 0.00 to 0.00" in text
+    assert "hybrid Half of its words 0.25" in text
 
 
 def test_the_style_page_sets_an_author_beside_the_others():

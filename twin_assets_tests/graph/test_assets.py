@@ -34,6 +34,7 @@ CHECKPOINTS = ("sft_checkpoint", "dpo_checkpoint")
 PLOTTED = {
     "cleaned_documents": "documents_by_platform",
     "chunks": "chunk_lengths",
+    "embeddings": "map",
     "base_model": "loss_curve",
     "sft_checkpoint": "loss_curve",
     "dpo_checkpoint": "loss_curve",

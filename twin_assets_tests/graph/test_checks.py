@@ -92,7 +92,7 @@ def test_every_blocking_check_is_broken_here(built):
         "chunks: within_the_model_limit",
         "chunks: verbatim_at_their_offsets",
         "chunks: every_document_is_covered",
-        "embeddings: in_step_with_chunks",
+        "embeddings: embeddings_match_chunks",
         "instruct_dataset: grounded",
         "instruct_dataset: split_by_document",
         "instruct_dataset: no_duplicates",
@@ -181,13 +181,13 @@ def test_a_document_of_which_a_chunk_is_missing_is_refused_by_name(passages, doc
 
 def test_a_vanished_vector_and_one_without_a_chunk_are_refused(passages, resources, context):
     store = resources["vector_store"]
-    assert features.in_step_with_chunks(context, passages, vector_store=store).passed
-    passed, said = verdict_of(features.in_step_with_chunks(context, passages[1:], vector_store=store))
+    assert features.embeddings_match_chunks(context, passages, vector_store=store).passed
+    passed, said = verdict_of(features.embeddings_match_chunks(context, passages[1:], vector_store=store))
     assert not passed
     assert passages[0].chunk_id in said
     with store.session(AUTHOR) as session:
-        session._client.delete(session.collection(passages[1].category), [passages[1].chunk_id])
-    passed, said = verdict_of(features.in_step_with_chunks(context, passages, vector_store=store))
+        session._client.delete(session.collection(), [passages[1].chunk_id])
+    passed, said = verdict_of(features.embeddings_match_chunks(context, passages, vector_store=store))
     assert not passed
     assert passages[1].chunk_id in said
 
