@@ -9,7 +9,7 @@ from resources.vector_session import SyncCounts
 from resources.vector_store import VectorStore
 from twin_assets.documents import Chunk, CleanedDocument, RawDocument
 from twin_assets.features.chunking import PassageSplitter, build_splitter, chunk_document
-from twin_assets.features.cleaning import clean_document
+from twin_assets.features.corpus import clean_corpus
 
 
 def new_splitter() -> PassageSplitter:
@@ -18,8 +18,12 @@ def new_splitter() -> PassageSplitter:
 
 
 def clean_and_chunk(raw: Sequence[RawDocument], splitter: PassageSplitter) -> tuple[list[CleanedDocument], list[Chunk]]:
-    """Return clean documents and their passages."""
-    documents = [result.document for result in map(clean_document, raw) if result.document]
+    """Return clean documents and their passages, each author's cleaned together as the asset does."""
+    documents = [
+        document
+        for author in sorted({document.author for document in raw})
+        for document in clean_corpus([one for one in raw if one.author == author]).documents
+    ]
     return documents, [chunk for document in documents for chunk in chunk_document(document, splitter)]
 
 
