@@ -209,6 +209,7 @@ def test_everything_that_a_build_writes_lies_in_home(built):
         "artifacts",
         "dagster",
         "mlflow",
+        "models",
         "qdrant",
         "warehouse.db",
     ]
