@@ -5,6 +5,7 @@ A new source is one module with a class that fits `contract.Source`, and one ent
 
 from collections.abc import Callable
 
+from twin_assets.collection.archives.source import ArchiveSource
 from twin_assets.collection.contract import Source, SourceContext
 from twin_assets.collection.folder import FolderSource
 from twin_assets.collection.imported import ImportedSource
@@ -15,6 +16,11 @@ from twin_assets.errors import UserError
 SOURCES: dict[str, Callable[[Author, SourceConfig, SourceContext], Source]] = {
     "folder": FolderSource.from_config,
     "import": ImportedSource.from_config,
+    "linkedin": ArchiveSource.from_config,
+    "mastodon": ArchiveSource.from_config,
+    "medium-export": ArchiveSource.from_config,
+    "substack-export": ArchiveSource.from_config,
+    "x": ArchiveSource.from_config,
 }
 
 
