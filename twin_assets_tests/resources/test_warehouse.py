@@ -2,10 +2,14 @@
 
 import json
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
+import weakref
+from contextlib import closing
 from datetime import UTC, datetime
+from functools import partial
 from itertools import count
 from pathlib import Path
 
@@ -14,6 +18,7 @@ import pytest
 from dagster._core.remote_representation.external_data import RepositorySnap
 from pydantic import SecretStr
 
+from resources.records import MAX_CHANGES
 from resources.warehouse import BATCH_SIZE, Warehouse, WriteCounts
 from twin_assets.collection.dump import DumpUser, read_dump, write_dump
 from twin_assets.documents import RawDocument
@@ -27,10 +32,38 @@ databases = count()
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
     """The address of a server that speaks MongoDB's wire protocol, on a free port of this machine."""
-    folder = tmp_path_factory.mktemp("nx")
+    port = _free_port()
+    process = _start_server(tmp_path_factory.mktemp("nx"), port)
+    try:
+        yield f"mongodb://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
+
+
+@pytest.fixture
+def mortal_server(tmp_path):
+    """A server of the test's own: where it is, and how to start it, whenever it is not running."""
+    port, running = _free_port(), []
+
+    def start():
+        running.append(_start_server(tmp_path / "mortal", port))
+        return running[-1]
+
+    yield f"mongodb://127.0.0.1:{port}", start
+    for process in running:
+        process.kill()
+        process.wait(timeout=30)
+
+
+def _free_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+        return probe.getsockname()[1]
+
+
+def _start_server(folder, port):
+    folder.mkdir(exist_ok=True)
     places = [f"--data-dir={folder / 'data'}", f"--log-file={folder / 'log'}", f"--pid-file={folder / 'pid'}"]
     with (folder / "output").open("w") as output:
         process = subprocess.Popen(
@@ -38,12 +71,8 @@ def server(tmp_path_factory):
             stdout=output,
             stderr=subprocess.STDOUT,
         )
-    try:
-        _wait_for(port, process, folder / "output")
-        yield f"mongodb://127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        process.wait(timeout=30)
+    _wait_for(port, process, folder / "output")
+    return process
 
 
 def _wait_for(port, process, output):
@@ -55,6 +84,7 @@ def _wait_for(port, process, output):
         if process.poll() is not None:
             break
         time.sleep(0.1)
+    process.kill()
     pytest.fail(f"nx-27017 does not listen on port {port}: {output.read_text()[-2000:]}")
 
 
@@ -224,6 +254,175 @@ def test_more_documents_than_fit_into_one_write_are_all_kept(warehouse):
     assert replace(warehouse, documents) == WriteCounts(new=BATCH_SIZE + 1)
     assert stored(warehouse) == documents
     assert replace(warehouse, documents[:-2]) == WriteCounts(unchanged=BATCH_SIZE - 1, gone=2)
+
+
+def test_history_tells_what_changed_and_when_beyond_the_deletion(warehouse):
+    first, edited = raw("a"), raw("a", text="Edited.")
+    for day, documents in enumerate([[first], [first], [edited], [], [edited]], start=1):
+        with warehouse.session(now=partial(datetime, 2026, 3, day, tzinfo=UTC)) as session:
+            session.replace_documents("ann", documents)
+    with warehouse.session() as session:
+        history = session.history("a")
+        assert session.history("nobody") == []
+    assert [(change.state, change.content_hash, change.seen_at.day) for change in history] == [
+        ("new", first.content_hash, 1),
+        ("changed", edited.content_hash, 3),
+        ("gone", edited.content_hash, 4),
+        ("new", edited.content_hash, 5),
+    ]
+
+
+def test_history_keeps_the_latest_changes_and_not_the_texts(warehouse):
+    for number in range(MAX_CHANGES + 2):
+        replace(warehouse, [raw("a", text=f"{NEVER_SHOWN} {number}")])
+    replace(warehouse, [raw("a", text="Clean.", position=1)])
+    replace(warehouse, [raw("a", text="Clean.", position=2)])
+    with warehouse.session() as session:
+        history = session.history("a")
+    assert len(history) == MAX_CHANGES
+    assert history[-1].content_hash == raw("a", text="Clean.").content_hash
+    assert NEVER_SHOWN not in str(record_of(warehouse, "a")["history"])
+
+
+def read_everything(warehouse):
+    with warehouse.session() as session:
+        session.authors()
+        session.users()
+        session.documents("ann")
+        session.imported_documents("ann")
+        session.known_documents("ann")
+        session.history("a")
+        session.pages("ann", "web")
+        session.open_crawl("ann", "web")
+
+
+def test_the_first_write_creates_the_indexes_and_reading_creates_nothing(warehouse):
+    read_everything(warehouse)
+    with warehouse.session() as session:
+        assert session._database.list_collection_names() == []
+    replace(warehouse, [raw("a")])
+    read_everything(warehouse)
+    with warehouse.session() as session:
+        assert session._database.list_collection_names() == ["articles"]
+        indexes = session._database["articles"].index_information().values()
+    # MongoDB gives pairs of field and order, neosqlite a dictionary.
+    assert {field for index in indexes for field in dict(index["key"])} >= {"author", "url"}
+
+
+def test_reading_changes_nothing_in_the_file(tmp_path):
+    path = tmp_path / "warehouse.db"
+    warehouse = Warehouse(path=str(path))
+    replace(warehouse, [raw("a"), raw("r", "repositories", text=None, files={"a.py": "x"})])
+
+    def content():
+        with closing(sqlite3.connect(path)) as database:
+            return list(database.iterdump())
+
+    before = content()
+    read_everything(warehouse)
+    assert content() == before
+
+
+def test_every_refused_record_is_named_and_the_others_are_written(warehouse):
+    replace(warehouse, [raw("a")])
+    with warehouse.session() as session:
+        session._database["articles"].create_index("title", unique=True)
+    twins = [raw(f"twin-{number}", title="Title of a", text=NEVER_SHOWN) for number in range(8)]
+    with pytest.raises(UserError) as caught:
+        replace(warehouse, [raw("a"), *twins, raw("z")])
+    assert "refused to write twin-0, twin-1, twin-2, twin-3, twin-4 and 3 more to articles" in str(caught.value)
+    assert NEVER_SHOWN not in str(caught.value)
+    assert [document.document_id for document in stored(warehouse)] == ["a", "z"]
+
+
+def test_documents_of_one_source_are_replaced_and_those_of_others_stay(warehouse):
+    replace(warehouse, [raw("a"), raw("b", source="import"), raw("c", "posts", source="import")])
+    with warehouse.session() as session:
+        counts = session.replace_documents("ann", [raw("b", source="import", text="Edited.")], source="import")
+    assert counts == WriteCounts(changed=1, gone=1)
+    assert [document.document_id for document in stored(warehouse)] == ["a", "b"]
+
+
+class Stream:
+    """Documents that exist one at a time, and how many of them there were at once."""
+
+    def __init__(self, number):
+        self.number = number
+        self.alive = self.most = 0
+
+    def __iter__(self):
+        for number in range(self.number):
+            document = raw(f"{number:05}", "posts", position=number)
+            self.alive += 1
+            self.most = max(self.most, self.alive)
+            weakref.finalize(document, self._died)
+            yield document
+
+    def _died(self):
+        self.alive -= 1
+
+
+def test_a_long_import_holds_a_batch_at_a_time(warehouse):
+    stream = Stream(4 * BATCH_SIZE + 1)
+    with warehouse.session() as session:
+        assert session.replace_documents("ann", stream) == WriteCounts(new=stream.number)
+        assert session.replace_documents("ann", stream) == WriteCounts(unchanged=stream.number)
+    assert stream.most <= 2 * BATCH_SIZE + 2
+
+
+class Killing:
+    """Documents in the midst of which the server dies."""
+
+    def __init__(self, documents, process, at):
+        self.documents, self.process, self.at = documents, process, at
+        self.passes = 0
+
+    def __iter__(self):
+        self.passes += 1
+        for number, document in enumerate(self.documents):
+            if (self.passes, number) == (2, self.at):
+                self.process.kill()
+                self.process.wait(timeout=30)
+            yield document
+
+
+def test_a_server_that_dies_half_way_loses_nothing_and_the_next_run_completes(mortal_server, monkeypatch):
+    monkeypatch.setattr("resources.warehouse.SERVER_TIMEOUT_MS", 1_000)
+    url, start = mortal_server
+    process = start()
+    warehouse = Warehouse(path="unused.db", url=SecretStr(url))
+    old = [raw(f"{number:04}", "posts", position=number) for number in range(BATCH_SIZE + 10)]
+    replace(warehouse, old)
+    new = [raw(f"{number:04}", "posts", position=number, text="Edited.") for number in range(3 * BATCH_SIZE)]
+    with pytest.raises(UserError, match=r"MongoDB stopped answering.*: start it, then run this again") as caught:
+        replace(warehouse, Killing(new, process, at=2 * BATCH_SIZE - 1))
+    assert "\n" not in str(caught.value)
+    with pytest.raises(UserError, match="MongoDB does not answer at MONGODB_URL: start it"):
+        stored(warehouse)
+    start()
+    kept = stored(warehouse)
+    assert [document.document_id for document in kept[: len(old)]] == [document.document_id for document in old]
+    assert kept[0].text == "Edited."
+    counts = replace(warehouse, new)
+    assert counts.new + counts.changed + counts.unchanged == len(new)
+    assert counts.unchanged >= BATCH_SIZE
+    assert stored(warehouse) == new
+
+
+def test_a_server_that_dies_while_it_is_read_is_said_in_one_sentence(mortal_server, monkeypatch):
+    monkeypatch.setattr("resources.warehouse.SERVER_TIMEOUT_MS", 1_000)
+    url, start = mortal_server
+    process = start()
+    warehouse = Warehouse(path="unused.db", url=SecretStr(url))
+
+    def read_from_a_dead_server():
+        with warehouse.session() as session:
+            process.kill()
+            process.wait(timeout=30)
+            session.documents("ann")
+
+    with pytest.raises(UserError, match="MongoDB stopped answering: start it, then run this again"):
+        read_from_a_dead_server()
 
 
 def test_only_imported_documents_are_handed_to_the_import_source(warehouse):
