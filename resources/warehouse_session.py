@@ -206,6 +206,15 @@ class WarehouseSession:
         if collection in self._collections():
             yield from self._database[collection].find(where, wanted)
 
+    def _ids(self, collection: str, where: Record) -> Iterator[str]:
+        """Yield the ids of records, a page at a time: the embedded warehouse reads the texts of all that it finds."""
+        seen = 0
+        while page := list(
+            self._database[collection].find(where, {"_id": 1}).sort("_id", 1).skip(seen).limit(BATCH_SIZE)
+        ):
+            yield from (record["_id"] for record in page)
+            seen += len(page)
+
     def _refuse_those_of_others(self, author: str, documents: Sequence[RawDocument]) -> None:
         batch = {document.document_id: document for document in documents}
         wanted = {"_id": {"$in": list(batch)}, "author": {"$ne": author}, "gone": False}
@@ -235,7 +244,9 @@ class WarehouseSession:
     def _bury_others(self, category: Category, author: str, source: str | None, present: set[str]) -> int:
         """Write tombstones for what is no longer there, and return how many."""
         where = {"author": author, "gone": False, **({"source": source} if source else {})}
-        gone = [record["_id"] for record in self._find(category, where, {"_id": 1}) if record["_id"] not in present]
+        if category not in self._collections() or self._database[category].count_documents(where) == len(present):
+            return 0
+        gone = [name for name in self._ids(category, where) if name not in present]
         for names in _batches(gone):
             records = self._find(category, {"_id": {"$in": names}})
             self._write(category, [tombstone_of(record, self._now()) for record in records])

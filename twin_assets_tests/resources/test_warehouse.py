@@ -6,6 +6,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+import tracemalloc
 import weakref
 from contextlib import closing
 from datetime import UTC, datetime
@@ -368,6 +369,35 @@ def test_a_long_import_holds_a_batch_at_a_time(warehouse):
         assert session.replace_documents("ann", stream) == WriteCounts(new=stream.number)
         assert session.replace_documents("ann", stream) == WriteCounts(unchanged=stream.number)
     assert stream.most <= 2 * BATCH_SIZE + 2
+
+
+def test_memory_does_not_grow_with_the_length_of_an_import(tmp_path, monkeypatch):
+    monkeypatch.setattr("resources.warehouse_session.BATCH_SIZE", 50)
+
+    def peak(number):
+        warehouse = Warehouse(path=str(tmp_path / f"{number}.db"))
+        documents = Generated(number)
+        with warehouse.session() as session:
+            session.replace_documents("ann", documents)
+            tracemalloc.start()
+            try:
+                assert session.replace_documents("ann", documents).unchanged == number
+                assert session.replace_documents("ann", Generated(number - 60)).gone == 60
+                return tracemalloc.get_traced_memory()[1]
+            finally:
+                tracemalloc.stop()
+
+    assert peak(600) < 1.5 * peak(150)
+
+
+class Generated:
+    """Documents of 6 kB that are made as they are asked for."""
+
+    def __init__(self, number):
+        self.number = number
+
+    def __iter__(self):
+        return (raw(f"{n:05}", "posts", text=f"{n} " + "word " * 1_200, position=n) for n in range(self.number))
 
 
 class Killing:
