@@ -42,6 +42,8 @@ class Format:
     expected: str
     """The same in words."""
     read: Reader
+    takes_site: bool = False
+    """Whether the option `site` means something; the other archives hold their addresses."""
     """Yields a link for everything that the author published."""
 
 

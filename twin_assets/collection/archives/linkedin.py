@@ -25,6 +25,7 @@ from twin_assets.collection.links import Link
 from twin_assets.documents import RawDocument, document_id_for
 
 _COLUMNS = ("Date", "ShareLink", "ShareCommentary")
+_DATE = re.compile(r"\d{4}-\d\d-\d\d(?: \d\d:\d\d(?::\d\d)?)?")
 _NARROW = frozenset({"CONNECTIONS", "CONTAINER"})
 """Visibilities that are not public: for connections, or within a group."""
 
@@ -103,13 +104,13 @@ def _article(html: str, name: str, author: str) -> Link:
         )
     url = attribute_of(heading.select_one("a[href]"), "href")
     address = without_query(url) if url else name
-    published = (words_of(soup.select_one("p.published")) or "").removeprefix("Published on").strip()
+    published = _DATE.search(words_of(soup.select_one("p.published")) or "")
     if not published:
         return Link(address=address, outcome="refused", reason="a draft: it was never published")
     try:
-        published_at = time_of(published)
+        published_at = time_of(published[0])
     except ValueError:
-        return Link(address=address, outcome="failed", reason=f"the date {published!r} cannot be read")
+        return Link(address=address, outcome="failed", reason=f"there is no date {published[0]}")
     document = RawDocument(
         document_id=document_id_for(address if url else f"linkedin:{name.rpartition('/')[2]}"),
         author=author,

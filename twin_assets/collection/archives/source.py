@@ -10,6 +10,7 @@ from twin_assets.collection.archives.reading import open_archive
 from twin_assets.collection.contract import SourceContext, options_of
 from twin_assets.collection.links import Link
 from twin_assets.documents import Author, SourceConfig, content_hash
+from twin_assets.errors import UserError
 
 FORMATS: Mapping[str, Format] = {
     "linkedin": linkedin.FORMAT,
@@ -38,6 +39,8 @@ class ArchiveSource:
             UserError: If an option is missing, unknown or of the wrong form.
         """
         options = options_of(author, config, ArchiveOptions)
+        if options.site and not FORMATS[config.type].takes_site:
+            raise UserError(f"{author.slug}: source {config.type}: site: its archive holds the addresses: remove this.")
         return cls(author.slug, config.type, (context.authors_dir / options.path).resolve(), options)
 
     def fingerprint(self) -> str:
@@ -54,14 +57,17 @@ class ArchiveSource:
         """Yield a link for everything in the archive, in its order.
 
         Raises:
-            UserError: If the archive is missing, unsafe, damaged, or of an unknown structure.
+            UserError: If the archive is missing, unsafe, damaged, empty, or of an unknown structure.
         """
         layout = FORMATS[self.kind]
         seen: set[str] = set()
         with open_archive(self.path) as archive:
             links = layout.read(archive, members_of(archive, layout), self.author, self.options)
+            position = -1
             for position, link in enumerate(links):
                 yield self._wanted(link, position, seen)
+        if position < 0:
+            raise UserError(f"{self.path} holds nothing that {self.author} published on {layout.service}: remove it.")
 
     def _wanted(self, link: Link, position: int, seen: set[str]) -> Link:
         if not link.document:

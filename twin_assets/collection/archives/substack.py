@@ -36,6 +36,7 @@ FORMAT = Format(
     members=re.compile(r"(?:[^/]+/)?(?:posts\.csv|posts/[^/]+\.html)"),
     expected="posts.csv and posts/*.html",
     read=read,
+    takes_site=True,
 )
 
 

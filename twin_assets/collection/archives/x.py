@@ -33,8 +33,8 @@ def read(archive: Archive, members: list[str], author: str, _: ArchiveOptions) -
     for name in members:
         kind = "account" if "account" in name else "noteTweet" if "note-tweet" in name else "tweet"
         records[kind] += _records(archive, name, kind)
-    if not records["account"]:
-        raise unknown_structure(archive.path, "X", expected="data/account.js", found=", ".join(members[:5]))
+    if not records["account"] or not any("tweet" in name and "note-tweet" not in name for name in members):
+        raise unknown_structure(archive.path, "X", expected=FORMAT.expected, found=", ".join(members[:5]))
     account = records["account"][0]
     tweets = {int(tweet["id_str"]): tweet for tweet in records["tweet"]}
     notes = notes_by_second(records["noteTweet"])

@@ -52,3 +52,13 @@ def test_documents_know_their_source_and_their_place_in_it(collect):
     rows = "".join(f"2026-03-01 10:00:00,https://www.linkedin.com/feed/update/{n},Post {n}.\n" for n in range(3))
     links = collect("linkedin", {"Shares.csv": "Date,ShareLink,ShareCommentary\n" + rows})
     assert [(link.document.position, link.document.source) for link in links] == [(n, "linkedin") for n in range(3)]
+
+
+def test_an_archive_in_which_nothing_was_published_is_refused(collect):
+    with pytest.raises(UserError, match="holds nothing that ann published on LinkedIn"):
+        collect("linkedin", {"Shares.csv": "Date,ShareLink,ShareCommentary\n"})
+
+
+def test_the_option_site_is_refused_where_it_means_nothing(source_of):
+    with pytest.raises(UserError, match="ann: source x: site: its archive holds the addresses"):
+        source_of("x", "export.zip", site="https://fog.example")

@@ -120,6 +120,8 @@ def test_an_article_is_read_and_a_draft_is_refused(collect):
     assert document.text == "<div><p>The ferry waited.</p><p>So did we.</p></div>"
     assert document.published_at == datetime(2026, 2, 24, 0, 9, tzinfo=UTC)
     assert (draft.outcome, draft.reason) == ("refused", "a draft: it was never published")
+    (wrong,) = collect("linkedin", {"Articles/a.html": ARTICLE.format(published="Published on 2026-02-31 00:09")})
+    assert (wrong.outcome, wrong.reason) == ("failed", "there is no date 2026-02-31 00:09")
 
 
 def test_an_article_page_of_another_structure_fails_and_does_not_hide_the_others(collect):

@@ -148,3 +148,10 @@ def test_a_post_without_words_is_refused(collect):
 def test_an_archive_of_another_version_is_refused_with_what_was_expected_and_found(collect, name, content, fault):
     with pytest.raises(UserError, match=fault):
         collect("x", archive(tweet(11, "Mine."), **{name: content}))
+
+
+def test_an_archive_without_the_posts_is_refused(collect):
+    members = archive()
+    del members["data/tweets.js"]
+    with pytest.raises(UserError, match=r"expected data/account\.js and data/tweets\.js, found data/account\.js"):
+        collect("x", members)
