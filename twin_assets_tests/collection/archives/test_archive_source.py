@@ -2,7 +2,9 @@
 
 import pytest
 
+from twin_assets.collection.links import ledger_of
 from twin_assets.collection.sources import SOURCES
+from twin_assets.documents import KnownDocument
 from twin_assets.errors import UserError
 
 KINDS = ["linkedin", "x", "mastodon", "medium-export", "substack-export"]
@@ -62,3 +64,27 @@ def test_an_archive_in_which_nothing_was_published_is_refused(collect):
 def test_the_option_site_is_refused_where_it_means_nothing(source_of):
     with pytest.raises(UserError, match="ann: source x: site: its archive holds the addresses"):
         source_of("x", "export.zip", site="https://fog.example")
+
+
+def test_everything_in_an_archive_ends_in_exactly_one_state(collect):
+    rows = [("1", "Known and the same."), ("2", "Known and edited."), ("3", "New."), ("4", ""), ("5", "Bad date.")]
+    table = "Date,ShareLink,ShareCommentary\n" + "".join(
+        f"{'soon' if number == '5' else '2026-03-01 10:00:00'},https://www.linkedin.com/feed/update/{number},{text}\n"
+        for number, text in rows
+    )
+    links = collect("linkedin", {"Shares.csv": table})
+    known = {
+        link.document.document_id: KnownDocument(
+            document_id=link.document.document_id, content_hash=content_hash, address=link.address, platform="linkedin"
+        )
+        for link, content_hash in [(links[0], links[0].document.content_hash), (links[1], "an earlier one")]
+    }
+    known["6"] = KnownDocument(document_id="6", content_hash="x", address="deleted", platform="linkedin")
+    assert [line.state for line in ledger_of(links, known)] == [
+        "unchanged",
+        "changed",
+        "new",
+        "refused",
+        "failed",
+        "gone",
+    ]
