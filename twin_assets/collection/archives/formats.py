@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from twin_assets.collection.archives.reading import Archive
+from twin_assets.collection.archives.reading import Archive, NotTextError, text_of
 from twin_assets.collection.links import Link
 from twin_assets.errors import UserError
 
@@ -47,13 +47,22 @@ class Format:
     """Yields a link for everything that the author published."""
 
 
+def link_of_page(archive: Archive, name: str, read_page: Callable[[str], Link]) -> Link:
+    """Return the link of a member that is one page; a page that is not UTF-8 fails, and hides no other."""
+    try:
+        return read_page(text_of(archive, name))
+    except NotTextError as error:
+        return Link(address=name, outcome="failed", reason=str(error))
+
+
 def members_of(archive: Archive, layout: Format) -> list[str]:
     """Return the names of the members that count.
 
     Raises:
         UserError: If there is none: then it is the archive of something else.
     """
-    names = archive.names()
+    # macOS puts a shadow of each file into the archives that it makes.
+    names = [name for name in archive.names() if not name.startswith("__MACOSX/") and "/._" not in f"/{name}"]
     found = [name for name in names if layout.members.fullmatch(name)]
     if not found:
         shown = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")

@@ -8,10 +8,11 @@ article, `p.created`, `p.published` and a `div` with the text. `Comments.csv`, m
 
 import re
 from collections.abc import Iterator
+from functools import partial
 from urllib.parse import unquote
 
-from twin_assets.collection.archives.formats import ArchiveOptions, Format
-from twin_assets.collection.archives.reading import Archive, text_of
+from twin_assets.collection.archives.formats import ArchiveOptions, Format, link_of_page
+from twin_assets.collection.archives.reading import Archive
 from twin_assets.collection.archives.values import (
     Row,
     attribute_of,
@@ -37,7 +38,7 @@ def read(archive: Archive, members: list[str], author: str, _: ArchiveOptions) -
             for number, row in enumerate(table_of(archive, name, service="LinkedIn", columns=_COLUMNS), start=2):
                 yield _share(row, f"{name}, record {number}", author)
         else:
-            yield _article(text_of(archive, name), name, author)
+            yield link_of_page(archive, name, partial(_article, name=name, author=author))
 
 
 FORMAT = Format(

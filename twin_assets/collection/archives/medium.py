@@ -8,11 +8,12 @@ puts its first words in that place.
 
 import re
 from collections.abc import Iterator
+from functools import partial
 
 from bs4 import Tag
 
-from twin_assets.collection.archives.formats import ArchiveOptions, Format
-from twin_assets.collection.archives.reading import Archive, text_of
+from twin_assets.collection.archives.formats import ArchiveOptions, Format, link_of_page
+from twin_assets.collection.archives.reading import Archive
 from twin_assets.collection.archives.values import attribute_of, soup_of, time_of, without_query, words_of
 from twin_assets.collection.links import Link
 from twin_assets.documents import RawDocument, document_id_for
@@ -21,7 +22,7 @@ from twin_assets.documents import RawDocument, document_id_for
 def read(archive: Archive, members: list[str], author: str, _: ArchiveOptions) -> Iterator[Link]:
     """Yield a link for every story and every response."""
     for name in members:
-        yield _story(text_of(archive, name), name, author)
+        yield link_of_page(archive, name, partial(_story, name=name, author=author))
 
 
 FORMAT = Format(

@@ -31,9 +31,8 @@ def notes_by_second(records: Iterable[dict[str, Any]]) -> dict[int, list[Note]]:
         for entity in core.get("urls") or []:
             if entity.get("shortUrl") and entity.get("expandedUrl"):
                 text = text.replace(entity["shortUrl"], entity["expandedUrl"])
-        written = time_of(record.get("createdAt"))
-        if text and written:
-            notes[int(written.timestamp())].append(Note(str(record.get("noteTweetId", "")), text))
+        if text:
+            notes[_second(record.get("createdAt"))].append(Note(str(record.get("noteTweetId", "")), text))
     return dict(notes)
 
 
@@ -49,3 +48,12 @@ def note_of(notes: dict[int, list[Note]], text: str, written: datetime) -> Note 
             note.used = True
             return note
     return None
+
+
+def _second(written: str | None) -> int:
+    """Return the second of a time; 0, at which nobody posted, if there is none that can be read."""
+    try:
+        time = time_of(written)
+    except ValueError:
+        return 0
+    return int(time.timestamp()) if time else 0

@@ -35,6 +35,10 @@ _GZIP_MAGIC = b"\x1f\x8b"
 _COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 
+class NotTextError(UserError):
+    """A member is not UTF-8; the others may be."""
+
+
 class Archive(Protocol):
     """The members of one archive."""
 
@@ -89,12 +93,13 @@ def text_of(archive: Archive, name: str) -> str:
     """Return the text of a member.
 
     Raises:
-        UserError: If it is not UTF-8, or cannot be read.
+        NotTextError: If it is not UTF-8.
+        UserError: If it cannot be read, or is too long.
     """
     try:
         return archive.read(name).decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise UserError(
+        raise NotTextError(
             f"{archive.path}: {name} is not UTF-8 (byte {error.start}): download the export again."
         ) from error
 

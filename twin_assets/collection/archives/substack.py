@@ -8,9 +8,10 @@ slug, as Substack does.
 
 import re
 from collections.abc import Iterator
+from functools import partial
 
-from twin_assets.collection.archives.formats import ArchiveOptions, Format, unknown_structure
-from twin_assets.collection.archives.reading import Archive, text_of
+from twin_assets.collection.archives.formats import ArchiveOptions, Format, link_of_page, unknown_structure
+from twin_assets.collection.archives.reading import Archive
 from twin_assets.collection.archives.values import Row, soup_of, table_of, time_of, words_of
 from twin_assets.collection.links import Link
 from twin_assets.documents import RawDocument, document_id_for
@@ -26,7 +27,8 @@ def read(archive: Archive, members: list[str], author: str, options: ArchiveOpti
     pages = {name.rpartition("/")[2].removesuffix(".html"): name for name in members if name.endswith(".html")}
     for row in table_of(archive, table, service="Substack", columns=_COLUMNS):
         name = pages.pop(row["post_id"], None)
-        yield _post(row, text_of(archive, name) if name else None, author, options.site)
+        read_page = partial(_post, row=row, author=author, site=options.site)
+        yield link_of_page(archive, name, read_page) if name else read_page("")
     for name in pages.values():
         yield Link(address=name, outcome="failed", reason="posts.csv does not name it: download the export again")
 
@@ -40,13 +42,13 @@ FORMAT = Format(
 )
 
 
-def _post(row: Row, html: str | None, author: str, site: str | None) -> Link:
+def _post(html: str, row: Row, author: str, site: str | None) -> Link:
     number, _, slug = row["post_id"].partition(".")
     url = f"{site.rstrip('/')}/p/{slug}" if site and slug else None
     address = url or f"posts/{row['post_id']}.html"
     if row["is_published"].strip().lower() != "true":
         return Link(address=address, outcome="refused", reason="a draft: it was never published")
-    if not html or not words_of(soup_of(html)):
+    if not words_of(soup_of(html)):
         kind = row["type"].strip() or "post"
         return Link(address=address, outcome="refused", reason=f"a {kind} without text")
     try:

@@ -92,7 +92,10 @@ def _continues(tweet: Tweet, account: Tweet) -> bool:
 def _post(thread: list[Tweet], notes: dict[int, list[Note]], account: Tweet, author: str) -> Link:
     first = thread[0]
     url = f"https://x.com/{account['username']}/status/{first['id_str']}"
-    texts = [_text(tweet, notes, account) for tweet in thread]
+    try:
+        texts = [_text(tweet, notes, account, _time(tweet)) for tweet in thread]
+    except ValueError:
+        return Link(address=url, outcome="failed", reason=f"its time {first['created_at']!r} cannot be read")
     text = "\n\n".join(text for text in texts if text)
     if not text:
         return Link(address=url, outcome="refused", reason="a picture or a film, without words of the author")
@@ -121,17 +124,17 @@ def _post(thread: list[Tweet], notes: dict[int, list[Note]], account: Tweet, aut
     return Link(address=url, document=document)
 
 
-def _text(tweet: Tweet, notes: dict[int, list[Note]], account: Tweet) -> str:
+def _text(tweet: Tweet, notes: dict[int, list[Note]], account: Tweet, written: datetime) -> str:
     text = html.unescape(tweet["full_text"])
-    note = note_of(notes, text, _time(tweet))
+    note = note_of(notes, text, written)
     if note:
         text = note.text
     entities = tweet.get("entities") or {}
     for entity in entities.get("urls") or []:
-        if entity.get("expanded_url"):
+        if entity.get("url") and entity.get("expanded_url"):
             text = text.replace(entity["url"], entity["expanded_url"])
     for entity in _media(tweet):
-        text = text.replace(entity["url"], "")
+        text = text.replace(entity.get("url") or "\0", "")
     if _continues(tweet, account):
         # The clients of X hide the name of whom one answers; here it is the author.
         text = re.sub(rf"^(?:@{re.escape(account['username'])}\s+)+", "", text, flags=re.IGNORECASE)

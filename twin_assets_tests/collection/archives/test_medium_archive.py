@@ -61,3 +61,14 @@ def test_a_page_of_another_structure_fails_and_does_not_hide_the_others(collect)
     assert broken.outcome == "failed"
     assert "expected a section with data-field=body, found none" in broken.reason
     assert whole.outcome == "found"
+
+
+def test_a_page_that_is_not_utf_8_fails_and_does_not_hide_the_others(collect):
+    broken, whole = collect("medium-export", {"posts/a.html": "Zoë".encode("latin-1"), "posts/b.html": story()})
+    assert (broken.outcome, whole.outcome) == ("failed", "found")
+    assert "posts/a.html is not UTF-8 (byte 2)" in broken.reason
+
+
+def test_what_macos_adds_to_an_archive_is_passed_over(collect):
+    shadows = {"__MACOSX/posts/._a.html": b"\0\5\x16\7", "posts/._a.html": b"\0\5\x16\7"}
+    assert [link.outcome for link in collect("medium-export", {"posts/a.html": story(), **shadows})] == ["found"]

@@ -155,3 +155,12 @@ def test_an_archive_without_the_posts_is_refused(collect):
     del members["data/tweets.js"]
     with pytest.raises(UserError, match=r"expected data/account\.js and data/tweets\.js, found data/account\.js"):
         collect("x", members)
+
+
+def test_a_time_that_cannot_be_read_fails_its_post_alone(collect):
+    bad = tweet(11, "When?", created_at="once upon a time")
+    note = {"noteTweet": {"noteTweetId": "9", "createdAt": "then", "core": {"text": "Of nobody."}}}
+    failed, good, left = collect("x", archive(bad, tweet(12, "Now."), notes=[note]))
+    assert (failed.outcome, failed.reason) == ("failed", "its time 'once upon a time' cannot be read")
+    assert good.document.text == "Now."
+    assert left.reason == "a long text whose post is not in the archive"
