@@ -7,6 +7,7 @@ The configuration of the machine and of the user is left aside, so that every ma
 
 import os
 import subprocess
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +35,8 @@ _OPTIONS = (
     # A repository that moved may have moved to an address that must not be asked.
     "-c", "http.followRedirects=false",
     "-c", "submodule.recurse=false",
+    # Else git would run whatever program the repository names for it.
+    "-c", "log.showSignature=false",
 )  # fmt: skip
 
 REGULAR_FILE = "100"
@@ -158,6 +161,8 @@ def _git(
         finished = subprocess.run(
             ["git", *_OPTIONS, *place, *arguments],
             env={**inherited, **_ENVIRONMENT, "GIT_ALLOW_PROTOCOL": ":".join(protocols) or "none"},
+            # Not in a checkout, the configuration of which would count.
+            cwd=Path(tempfile.gettempdir()),
             input=stdin,
             capture_output=True,
             timeout=timeout,

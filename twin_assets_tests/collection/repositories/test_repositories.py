@@ -168,6 +168,16 @@ def test_a_server_that_hangs_fails_in_time():
             git.remote_head(f"git://127.0.0.1:{silent.getsockname()[1]}/tool", protocols=["git"], timeout=0.5)
 
 
+def test_git_asks_by_no_other_protocol_than_it_may(make_repository, daemon, tmp_path):
+    make_repository(FILES)
+    with pytest.raises(UserError, match="transport 'git' not allowed"):
+        git.remote_head(f"{daemon}/tool", protocols=["https"], timeout=20)
+    mark = tmp_path / "owned"
+    with pytest.raises(UserError, match="transport 'ext' not allowed"):
+        git.remote_head(f"ext::touch {mark}", protocols=["https", "ssh", "git"], timeout=20)
+    assert not mark.exists()
+
+
 def test_hooks_and_filters_of_a_repository_are_not_run(make_repository, collect, tmp_path):
     folder = make_repository({"a.py": "x = 1\n", ".gitattributes": "*.py filter=evil"})
     mark = tmp_path / "owned"
