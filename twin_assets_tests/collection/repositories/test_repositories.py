@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from twin_assets.collection.repositories import git, selection
+from twin_assets.collection.repositories import git, selection, source
 from twin_assets.documents import document_id_for
 from twin_assets.errors import UserError
 from twin_assets_tests.collection.repositories.conftest import run_git
@@ -95,6 +95,27 @@ def test_what_is_passed_over_is_counted_in_one_link(make_repository, collect, mo
     assert refused.reason == (
         "files: 5 excluded, 1 binary, 1 larger than 1,000 bytes, 1 not UTF-8, 1 not a kind of text that is read"
     )
+
+
+@pytest.mark.parametrize("allowed", ["true", "false"])
+def test_a_large_file_is_not_fetched_where_the_server_can_leave_it_out(
+    make_repository, collect, daemon, monkeypatch, allowed
+):
+    folder = make_repository({"a.py": "x = 1\n", "large.json": "1" * 5000})
+    run_git(folder, "config", "uploadpack.allowFilter", allowed)
+    monkeypatch.setattr(selection, "MAX_FILE_BYTES", 1000)
+    monkeypatch.setattr(source, "MAX_FILE_BYTES", 1000)
+    left_out, real = [], git.missing_objects
+
+    def missing_objects(clone):
+        left_out.extend(real(clone))
+        return set(left_out)
+
+    monkeypatch.setattr(git, "missing_objects", missing_objects)
+    found, refused = collect(f"{daemon}/tool")
+    assert list(found.document.files) == ["a.py"]
+    assert refused.reason == "files: 1 larger than 1,000 bytes"
+    assert len(left_out) == (1 if allowed == "true" else 0)
 
 
 def test_an_exclude_can_be_taken_back(make_repository, collect):
@@ -188,6 +209,19 @@ def test_hooks_and_filters_of_a_repository_are_not_run(make_repository, collect,
         script.write_text(f"#!/bin/sh\ntouch {mark}\n")
         script.chmod(0o755)
     mark.unlink(missing_ok=True)
+    assert by_category(collect(folder))["repositories"].files == {"a.py": "x = 1\n"}
+    assert not mark.exists()
+
+
+def test_a_signature_is_not_checked_by_a_program_of_the_repository(make_repository, collect, tmp_path):
+    folder = make_repository({"a.py": "x = 1\n"})
+    mark, program = tmp_path / "owned", tmp_path / "gpg.sh"
+    program.write_text(f"#!/bin/sh\ntouch {mark}\ncat >/dev/null\necho '[GNUPG:] SIG_CREATED ' >&2\necho signature\n")
+    program.chmod(0o755)
+    for key, value in (("gpg.program", str(program)), ("log.showSignature", "true")):
+        run_git(folder, "config", key, value)
+    run_git(folder, "commit", "--quiet", "--allow-empty", "--gpg-sign", "--message", "Signed")
+    mark.unlink()
     assert by_category(collect(folder))["repositories"].files == {"a.py": "x = 1\n"}
     assert not mark.exists()
 
