@@ -1,6 +1,7 @@
 """The document warehouse: MongoDB, or neosqlite, which speaks the same API on one SQLite file.
 
-Here it is configured and opened; `warehouse_session` reads and writes, `records` knows the form of what is kept.
+Here it is configured and opened; `warehouse_session` reads and writes documents, `record_store` the records that they
+are, and `records` knows their form.
 """
 
 from collections.abc import Callable, Iterator
@@ -13,7 +14,8 @@ import dagster as dg
 from pydantic import Field, SecretStr
 from pymongo.errors import ConnectionFailure, PyMongoError
 
-from resources.warehouse_session import BATCH_SIZE, WarehouseSession, WriteCounts, refusals, utc_now
+from resources.record_store import BATCH_SIZE, refusals
+from resources.warehouse_session import WarehouseSession, WriteCounts, utc_now
 from twin_assets.documents import RawDocument
 from twin_assets.errors import UserError
 from twin_assets.settings import Settings

@@ -1,21 +1,15 @@
 """An open warehouse: documents, pages and users, read and written.
 
-One code path serves both forms. Reading never writes, not even an empty collection; what is written is written in
-batches, and a batch that is refused raises and names its records. What a document means does not belong here.
+How records are found and written stands in `record_store`. What a document means does not belong here.
 """
 
-import sqlite3
 import uuid
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
-from itertools import islice
-from typing import Any, TypeVar
+from typing import Any
 
-from bson.errors import BSONError
-from pymongo import ReplaceOne
-from pymongo.errors import ConnectionFailure, PyMongoError
-
+from resources.record_store import RecordStore, batches
 from resources.records import Change, Record, document_of, record_of, state_of, tombstone_of, with_history
 from twin_assets.documents import (
     CATEGORIES,
@@ -27,19 +21,6 @@ from twin_assets.documents import (
     content_hash,
 )
 from twin_assets.errors import UserError
-
-Item = TypeVar("Item")
-
-BATCH_SIZE = 500
-"""Documents per bulk write: far under MongoDB's 48 MB message limit for texts of the usual size."""
-MAX_NAMED = 5
-"""Refused records that an error names; it counts the others."""
-
-_INDEXED: dict[str, tuple[str, ...]] = {
-    **{str(category): ("author", "url") for category in CATEGORIES},
-    "pages": ("author",),
-}
-"""Fields that each collection is looked up by, besides its ids."""
 
 
 class WriteCounts(Entity):
@@ -60,9 +41,8 @@ class WarehouseSession:
     """An open connection to the warehouse."""
 
     def __init__(self, database: Any, now: Callable[[], datetime] = utc_now) -> None:
-        self._database = database
+        self._store = RecordStore(database)
         self._now = now
-        self._indexed: set[str] = set()
 
     def documents(self, author: str, *, source: str | None = None) -> list[RawDocument]:
         """Return the present documents of an author: articles, posts, repositories, each by position in its source.
@@ -75,7 +55,7 @@ class WarehouseSession:
         return [
             document_of(record)
             for category in CATEGORIES
-            for record in sorted(self._find(category, where), key=lambda record: (record["position"], record["_id"]))
+            for record in sorted(self._store.find(category, where), key=_place)
         ]
 
     def imported_documents(self, author: str) -> list[RawDocument]:
@@ -84,15 +64,7 @@ class WarehouseSession:
 
     def authors(self) -> list[str]:
         """Return the slugs of all authors that have a document, present or gone."""
-        present = self._collections()
-        return sorted(
-            {
-                slug
-                for category in CATEGORIES
-                if category in present
-                for slug in self._database[category].distinct("author")
-            }
-        )
+        return sorted({slug for category in CATEGORIES for slug in self._store.values(category, "author")})
 
     def known_documents(self, author: str) -> dict[str, KnownDocument]:
         """Return what is there of an author's present documents, without their texts, by id."""
@@ -105,7 +77,7 @@ class WarehouseSession:
                 platform=record["platform"],
             )
             for category in CATEGORIES
-            for record in self._find(category, {"author": author, "gone": False}, wanted)
+            for record in self._store.find(category, {"author": author, "gone": False}, wanted)
         }
 
     def history(self, document_id: str) -> list[Change]:
@@ -113,7 +85,7 @@ class WarehouseSession:
         return [
             Change.model_validate(change)
             for category in CATEGORIES
-            for record in self._find(category, {"_id": document_id}, {"history": 1})
+            for record in self._store.find(category, {"_id": document_id}, {"history": 1})
             for change in record.get("history") or []
         ]
 
@@ -134,11 +106,11 @@ class WarehouseSession:
             UserError: If the warehouse refuses a write (the records are named), or a document is another author's: then
                 nothing is written.
         """
-        for batch in _batches(documents):
+        for batch in batches(documents):
             self._refuse_those_of_others(author, batch)
         counts = {"new": 0, "changed": 0, "unchanged": 0, "gone": 0}
         present: dict[Category, set[str]] = defaultdict(set)
-        for batch in _batches(documents):
+        for batch in batches(documents):
             for category in CATEGORIES:
                 incoming = [document for document in batch if document.category == category]
                 present[category] |= {document.document_id for document in incoming}
@@ -149,7 +121,7 @@ class WarehouseSession:
 
     def pages(self, author: str, source: str) -> dict[str, KnownPage]:
         """Return the known pages of a source, by URL."""
-        records = self._find("pages", {"author": author, "source": source})
+        records = self._store.find("pages", {"author": author, "source": source})
         return {record["url"]: KnownPage.model_validate_json(record["page"]) for record in records}
 
     def remember_page(self, author: str, source: str, page: KnownPage) -> None:
@@ -162,64 +134,47 @@ class WarehouseSession:
             "url": page.url,
             "page": page.model_dump_json(),
         }
-        self._write("pages", [record])
+        self._store.write("pages", [record])
 
     def forget_pages(self, author: str, source: str, urls: list[str]) -> None:
         """Forget pages that are gone."""
         for url in urls:
-            self._database["pages"].delete_one({"_id": content_hash([author, source, url])})
+            self._store.delete("pages", content_hash([author, source, url]))
 
     def open_crawl(self, author: str, source: str) -> str | None:
         """Return the id of the crawl that was begun and not ended; None if the last one ended."""
-        records = list(self._find("crawls", {"_id": content_hash([author, source])}))
+        records = list(self._store.find("crawls", {"_id": content_hash([author, source])}))
         return records[0]["crawl"] if records else None
 
     def begin_crawl(self, author: str, source: str) -> str:
         """Note that a crawl has begun, and return its id."""
         crawl = str(uuid.uuid4())
         name = content_hash([author, source])
-        self._write("crawls", [{"_id": name, "author": author, "source": source, "crawl": crawl}])
+        self._store.write("crawls", [{"_id": name, "author": author, "source": source, "crawl": crawl}])
         return crawl
 
     def end_crawl(self, author: str, source: str) -> None:
         """Note that the crawl came to its end."""
-        self._database["crawls"].delete_one({"_id": content_hash([author, source])})
+        self._store.delete("crawls", content_hash([author, source]))
 
     def users(self) -> list[Record]:
         """Return the user records that came with an import, by arrival."""
-        return sorted(self._find("users", {}), key=lambda record: record["position"])
+        return sorted(self._store.find("users", {}), key=lambda record: record["position"])
 
     def add_users(self, users: Sequence[Record]) -> None:
         """Insert or replace user records by their `_id`."""
         known = {record["_id"]: record["position"] for record in self.users()}
         first_free = max(known.values(), default=-1) + 1
-        self._write(
+        self._store.write(
             "users",
             [{**user, "position": known.get(user["_id"], first_free + number)} for number, user in enumerate(users)],
         )
-
-    def _collections(self) -> set[str]:
-        return set(self._database.list_collection_names())
-
-    def _find(self, collection: str, where: Record, wanted: Record | None = None) -> Iterator[Record]:
-        # The embedded warehouse creates a collection as soon as somebody asks it for one.
-        if collection in self._collections():
-            yield from self._database[collection].find(where, wanted)
-
-    def _ids(self, collection: str, where: Record) -> Iterator[str]:
-        """Yield the ids of records, a page at a time: the embedded warehouse reads the texts of all that it finds."""
-        seen = 0
-        while page := list(
-            self._database[collection].find(where, {"_id": 1}).sort("_id", 1).skip(seen).limit(BATCH_SIZE)
-        ):
-            yield from (record["_id"] for record in page)
-            seen += len(page)
 
     def _refuse_those_of_others(self, author: str, documents: Sequence[RawDocument]) -> None:
         batch = {document.document_id: document for document in documents}
         wanted = {"_id": {"$in": list(batch)}, "author": {"$ne": author}, "gone": False}
         for category in CATEGORIES:
-            for record in self._find(category, wanted, {"author": 1}):
+            for record in self._store.find(category, wanted, {"author": 1}):
                 document = batch[record["_id"]]
                 raise UserError(
                     f"{document.url or document.title or document.document_id}, a document of {author}, is one of "
@@ -231,7 +186,7 @@ class WarehouseSession:
             return
         where = {"_id": {"$in": [document.document_id for document in documents]}}
         wanted = {"content_hash": 1, "gone": 1, "position": 1, "history": 1}
-        known = {record["_id"]: record for record in self._find(category, where, wanted)}
+        known = {record["_id"]: record for record in self._store.find(category, where, wanted)}
         writes = []
         for document in documents:
             record, before = record_of(document), known.get(document.document_id)
@@ -239,65 +194,19 @@ class WarehouseSession:
             counts[state] += 1
             if state != "unchanged" or (before and before["position"] != document.position):
                 writes.append(with_history(record, before, self._now()))
-        self._write(category, writes)
+        self._store.write(category, writes)
 
     def _bury_others(self, category: Category, author: str, source: str | None, present: set[str]) -> int:
         """Write tombstones for what is no longer there, and return how many."""
         where = {"author": author, "gone": False, **({"source": source} if source else {})}
-        if category not in self._collections() or self._database[category].count_documents(where) == len(present):
+        if self._store.count(category, where) == len(present):
             return 0
-        gone = [name for name in self._ids(category, where) if name not in present]
-        for names in _batches(gone):
-            records = self._find(category, {"_id": {"$in": names}})
-            self._write(category, [tombstone_of(record, self._now()) for record in records])
+        gone = [name for name in self._store.ids(category, where) if name not in present]
+        for names in batches(gone):
+            records = self._store.find(category, {"_id": {"$in": names}})
+            self._store.write(category, [tombstone_of(record, self._now()) for record in records])
         return len(gone)
 
-    def _ensure_indexes(self, collection: str) -> None:
-        """Create the indexes of a collection before the first write to it; those that are there stay."""
-        if collection not in self._indexed:
-            for field in _INDEXED.get(collection, ()):
-                self._database[collection].create_index(field)
-            self._indexed.add(collection)
 
-    def _write(self, collection: str, records: Sequence[Record]) -> None:
-        if not records:
-            return
-        self._ensure_indexes(collection)
-        for batch in _batches(records):
-            try:
-                # Not in order, so that one record that is refused does not hold up those behind it.
-                self._database[collection].bulk_write(
-                    [ReplaceOne({"_id": record["_id"]}, record, upsert=True) for record in batch], ordered=False
-                )
-            except ConnectionFailure as error:
-                raise UserError(
-                    f"MongoDB stopped answering while {len(batch)} records ({batch[0]['_id']} to {batch[-1]['_id']}) "
-                    f"were written to {collection}; what was written before stays: start it, then run this again."
-                ) from error
-            except refusals() as error:
-                raise UserError(_refusal(collection, batch, error)) from error
-
-
-def refusals() -> tuple[type[Exception], ...]:
-    """Return what the two forms of the warehouse raise when they cannot do what they are asked."""
-    from neosqlite.exceptions import BulkWriteError
-
-    return PyMongoError, BSONError, BulkWriteError, sqlite3.Error
-
-
-def _batches(items: Iterable[Item]) -> Iterator[list[Item]]:
-    remaining = iter(items)
-    while batch := list(islice(remaining, BATCH_SIZE)):
-        yield batch
-
-
-def _refusal(collection: str, batch: Sequence[Record], error: Exception) -> str:
-    # The errors of both forms quote the record, which may be megabytes long: only its id and the reason are said.
-    refused = (getattr(error, "details", None) or {}).get("writeErrors") or []
-    names = [batch[entry["index"]]["_id"] for entry in refused] or [record["_id"] for record in batch]
-    reason = str(refused[0]["errmsg"])[:200] if refused else type(error).__name__
-    more = f" and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else ""
-    return (
-        f"The warehouse refused to write {', '.join(names[:MAX_NAMED])}{more} to {collection} ({reason}); no document "
-        "was lost: mend that, then run this again."
-    )
+def _place(record: Record) -> tuple[int, str]:
+    return record["position"], record["_id"]

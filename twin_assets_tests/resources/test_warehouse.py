@@ -64,7 +64,7 @@ def test_what_is_unchanged_is_not_written_again(warehouse):
     replace(warehouse, [raw("a"), raw("b")])
     with warehouse.session() as session:
         for name in ("a", "b"):
-            session._database["articles"].update_one({"_id": name}, {"$set": {"untouched": True}})
+            session._store._database["articles"].update_one({"_id": name}, {"$set": {"untouched": True}})
     assert replace(warehouse, [raw("a"), raw("b", text="Edited.")]) == WriteCounts(changed=1, unchanged=1)
     assert "untouched" in record_of(warehouse, "a")
     assert "untouched" not in record_of(warehouse, "b")
@@ -177,12 +177,12 @@ def read_everything(warehouse):
 def test_the_first_write_creates_the_indexes_and_reading_creates_nothing(warehouse):
     read_everything(warehouse)
     with warehouse.session() as session:
-        assert session._database.list_collection_names() == []
+        assert session._store._database.list_collection_names() == []
     replace(warehouse, [raw("a")])
     read_everything(warehouse)
     with warehouse.session() as session:
-        assert session._database.list_collection_names() == ["articles"]
-        indexes = session._database["articles"].index_information().values()
+        assert session._store._database.list_collection_names() == ["articles"]
+        indexes = session._store._database["articles"].index_information().values()
     # MongoDB gives pairs of field and order, neosqlite a dictionary.
     assert {field for index in indexes for field in dict(index["key"])} >= {"author", "url"}
 

@@ -4,7 +4,9 @@ import dagster as dg
 import pytest
 from dagster._core.remote_representation.external_data import RepositorySnap
 from pydantic import SecretStr
+from pymongo.errors import DocumentTooLarge
 
+from resources.record_store import _refusal
 from resources.warehouse import BATCH_SIZE, Warehouse, WriteCounts
 from twin_assets.errors import UserError
 from twin_assets.settings import Settings
@@ -14,7 +16,7 @@ from twin_assets_tests.resources.warehouses import NEVER_SHOWN, raw, replace, st
 def test_a_refused_write_names_the_record_without_its_text_and_loses_nothing(warehouse):
     replace(warehouse, [raw("a"), raw("b")])
     with warehouse.session() as session:
-        session._database["articles"].create_index("title", unique=True)
+        session._store._database["articles"].create_index("title", unique=True)
     documents = [raw("a"), raw("c"), raw("d", title="Title of a", text=NEVER_SHOWN)]
     with pytest.raises(UserError, match="The warehouse refused to write d to articles") as caught:
         replace(warehouse, documents)
@@ -26,7 +28,7 @@ def test_a_refused_write_names_the_record_without_its_text_and_loses_nothing(war
 def test_every_refused_record_is_named_and_the_others_are_written(warehouse):
     replace(warehouse, [raw("a")])
     with warehouse.session() as session:
-        session._database["articles"].create_index("title", unique=True)
+        session._store._database["articles"].create_index("title", unique=True)
     twins = [raw(f"twin-{number}", title="Title of a", text=NEVER_SHOWN) for number in range(8)]
     with pytest.raises(UserError) as caught:
         replace(warehouse, [raw("a"), *twins, raw("z")])
@@ -141,3 +143,10 @@ def test_neither_a_repr_nor_the_ui_shows_the_password_of_a_server_and_steps_stil
     for text in (shown, uri, repr(warehouse), str(warehouse), warehouse.uri):
         assert NEVER_SHOWN not in text
     assert NEVER_SHOWN not in str(RepositorySnap.from_def(defs.get_repository_def()))
+
+
+def test_a_document_that_is_too_long_for_mongodb_is_named():
+    batch = [{"_id": name, "text": text} for name, text in (("a", "x"), ("b", NEVER_SHOWN * 10), ("c", "x"))]
+    sentence = _refusal("articles", batch, DocumentTooLarge("BSON document too large"))
+    assert sentence.startswith("The warehouse refused to write b to articles (it is longer than 16 MB")
+    assert NEVER_SHOWN not in sentence

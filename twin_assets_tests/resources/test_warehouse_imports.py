@@ -45,7 +45,7 @@ def test_a_long_import_holds_a_batch_at_a_time(warehouse):
 
 
 def test_memory_does_not_grow_with_the_length_of_an_import(tmp_path, monkeypatch):
-    monkeypatch.setattr("resources.warehouse_session.BATCH_SIZE", 50)
+    monkeypatch.setattr("resources.record_store.BATCH_SIZE", 50)
 
     def peak(number):
         warehouse = Warehouse(path=str(tmp_path / f"{number}.db"))

@@ -62,4 +62,4 @@ def stored(warehouse, author="ann"):
 
 def record_of(warehouse, name, category="articles"):
     with warehouse.session() as session:
-        return session._database[category].find_one({"_id": name})
+        return session._store._database[category].find_one({"_id": name})
