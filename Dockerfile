@@ -42,6 +42,8 @@ USER twin
 ENTRYPOINT ["python", "-m", "twin_assets.training.payload"]
 
 FROM runtime AS platform
+# The source `github` asks it.
+RUN apt-get update -qq && apt-get install -y -qq --no-install-recommends git && rm -rf /var/lib/apt/lists/*
 COPY --from=platform-builder /opt/venv /opt/venv
 COPY --from=platform-builder /app /app
 ENV DAGSTER_HOME=/opt/dagster TWIN_HOME=/data/twin

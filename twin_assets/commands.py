@@ -17,6 +17,7 @@ from twin_assets.building import COLLECTED, Build, Builder
 from twin_assets.collection.authors import author_slugs, load_author, load_authors, write_author
 from twin_assets.collection.contract import SourceContext
 from twin_assets.collection.dump import DumpUser, read_dump, write_dump
+from twin_assets.collection.imported import IMPORT_SOURCE
 from twin_assets.collection.sources import collect_documents, must_be_collected
 from twin_assets.definitions import build_defs
 from twin_assets.documents import Author, Consent, RawDocument, SourceConfig, checked_slug, document_id_for
@@ -93,11 +94,10 @@ def import_documents(folder: Path, *, consent: str, as_json: bool) -> None:
             [{"_id": user.user_id, "first_name": user.first_name, "last_name": user.last_name} for user in dump.users]
         )
         for user in dump.users:
-            documents = [document for document in dump.documents if document.author == user.slug]
-            kept = [document for document in session.documents(user.slug) if document.source != "import"]
-            counts = session.replace_documents(user.slug, [*kept, *documents])
+            counts = session.replace_documents(user.slug, dump.documents_of(user.slug), source=IMPORT_SOURCE)
             _ensure_author_file(settings, user, consent)
-            rows.append({"author": user.slug, "documents": len(documents), **counts.model_dump()})
+            documents = counts.new + counts.changed + counts.unchanged
+            rows.append({"author": user.slug, "documents": documents, **counts.model_dump()})
     print_rows(rows, title=f"Imported from {folder}", as_json=as_json)
     if not as_json:
         _say(f"Next: twin build {rows[0]['author']}")

@@ -8,13 +8,14 @@ import json
 import os
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from pydantic import Field, ValidationError
 
 from twin_assets.collection.imported import IMPORT_SOURCE
+from twin_assets.collection.records import Record, records_of
 from twin_assets.documents import CATEGORIES, Category, Entity, RawDocument, checked_slug
 from twin_assets.errors import UserError
 
@@ -24,8 +25,6 @@ CATEGORY_FILES: dict[Category, str] = {
     "posts": "PostDocument.json",
     "repositories": "RepositoryDocument.json",
 }
-
-Record = dict[str, Any]
 
 
 class DumpUser(Entity):
@@ -54,15 +53,40 @@ class DumpUser(Entity):
             raise UserError(f"{USER_FILE}: record {self.user_id!r}: no slug can be made of {self.name!r}.") from error
 
 
-class Dump(Entity):
-    """Everything a dump holds: users, and documents by the slug of their author."""
+@dataclass(frozen=True)
+class DumpDocuments:
+    """The documents of a dump, read from its files each time that they are gone through; none is held."""
+
+    folder: Path
+    slugs: Mapping[str, str]
+    """Author slugs by the dump's own ids."""
+    author: str | None = None
+    """Slug of the author to whom they are limited."""
+
+    def __iter__(self) -> Iterator[RawDocument]:
+        for category in CATEGORIES:
+            path = self.folder / CATEGORY_FILES[category]
+            for number, record in enumerate(_records(path)):
+                if self.author in (None, self.slugs.get(str(record.get("author_id")))):
+                    where = f"{path}: record {number} ({record.get('_id', 'no _id')})"
+                    document = _document(record, category, self.slugs, where)
+                    yield document.model_copy(update={"position": number})
+
+
+@dataclass(frozen=True)
+class Dump:
+    """What a dump holds: users, and documents by the slug of their author."""
 
     users: list[DumpUser]
-    documents: list[RawDocument]
+    documents: DumpDocuments
+
+    def documents_of(self, author: str) -> DumpDocuments:
+        """Return the documents of one author."""
+        return replace(self.documents, author=author)
 
 
 def read_dump(folder: Path) -> Dump:
-    """Read and validate a whole dump before anything of it is kept.
+    """Read and validate a whole dump, record by record, before anything of it is kept.
 
     Raises:
         UserError: If a file is missing or malformed (line), a record lacks a field, has the id of another one, or
@@ -72,18 +96,18 @@ def read_dump(folder: Path) -> Dump:
     slugs = {user.user_id: user.slug for user in users}
     if len(set(slugs.values())) < len(users):
         raise UserError(f"{folder / USER_FILE}: two users have the same name or id.")
-    documents: dict[str, RawDocument] = {}
-    for category in CATEGORIES:
-        path = folder / CATEGORY_FILES[category]
-        for number, record in enumerate(_records(path)):
-            where = f"{path}: record {number} ({record.get('_id', 'no _id')})"
-            document = _document(record, category, slugs, where).model_copy(update={"position": number})
-            if document.document_id in documents:
-                raise UserError(f"{path}: record {number}: the id {document.document_id!r} occurs twice in this dump.")
-            documents[document.document_id] = document
-    if not documents:
+    documents = DumpDocuments(folder, slugs)
+    seen: set[str] = set()
+    for document in documents:
+        if document.document_id in seen:
+            raise UserError(
+                f"{folder / CATEGORY_FILES[document.category]}: record {document.position}: the id "
+                f"{document.document_id!r} occurs twice in this dump."
+            )
+        seen.add(document.document_id)
+    if not seen:
         raise UserError(f"{folder} holds no document: is it a dump?")
-    return Dump(users=users, documents=list(documents.values()))
+    return Dump(users, documents)
 
 
 def write_dump(folder: Path, users: Iterable[DumpUser], documents: Iterable[RawDocument]) -> dict[str, int]:
@@ -125,24 +149,8 @@ def _write_whole(path: Path, text: str) -> None:
         partial.unlink(missing_ok=True)
 
 
-def _records(path: Path) -> list[Record]:
-    def refuse(constant: str) -> None:
-        raise UserError(f"{path}: {constant} is not valid JSON: write null.")
-
-    try:
-        records = json.loads(path.read_text(encoding="utf-8-sig"), parse_constant=refuse)
-    except FileNotFoundError as error:
-        names = ", ".join(CATEGORY_FILES.values())
-        raise UserError(f"{path} is missing: a dump holds {USER_FILE} and {names}.") from error
-    except OSError as error:
-        raise UserError(f"{path} cannot be read ({error.strerror}): mend that first.") from error
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path} is not UTF-8 (byte {error.start}): save it as UTF-8.") from error
-    except json.JSONDecodeError as error:
-        raise UserError(f"{path}, line {error.lineno}, column {error.colno}: not valid JSON: {error.msg}.") from error
-    if not isinstance(records, list) or not all(isinstance(record, dict) for record in records):
-        raise UserError(f"{path}: a dump file holds a list of records.")
-    return records
+def _records(path: Path) -> Iterator[Record]:
+    return records_of(path, expected=f"a dump holds {USER_FILE} and {', '.join(CATEGORY_FILES.values())}")
 
 
 def _user(record: Record, number: int) -> DumpUser:

@@ -16,6 +16,7 @@ import yaml
 from bs4 import BeautifulSoup
 from frontmatter import YAMLHandler
 
+from twin_assets.collection.code_files import is_code
 from twin_assets.collection.contract import SourceContext
 from twin_assets.collection.links import Link
 from twin_assets.documents import (
@@ -39,43 +40,6 @@ MEDIA_TYPES: dict[str, MediaType] = {
     ".htm": "text/html",
     ".txt": "text/plain",
 }
-CODE_SUFFIXES = frozenset(
-    [
-        ".c",
-        ".cfg",
-        ".cpp",
-        ".css",
-        ".go",
-        ".h",
-        ".html",
-        ".ini",
-        ".java",
-        ".js",
-        ".json",
-        ".jsx",
-        ".kt",
-        ".md",
-        ".php",
-        ".pl",
-        ".py",
-        ".r",
-        ".rb",
-        ".rs",
-        ".rst",
-        ".sh",
-        ".sql",
-        ".swift",
-        ".toml",
-        ".ts",
-        ".tsx",
-        ".txt",
-        ".xml",
-        ".yaml",
-        ".yml",
-    ]
-)
-"""Files of a repository that are read: text that a person writes. Everything else is passed over."""
-EXTENSIONLESS_FILES = frozenset({"Makefile", "Dockerfile", "LICENSE", "README"})
 
 
 @dataclass(frozen=True)
@@ -209,12 +173,7 @@ def _visible_files(folder: Path) -> Iterator[Path]:
 
 
 def _repository_files(folder: Path) -> list[Path]:
-    return [
-        path
-        for path in _visible_files(folder)
-        if (path.suffix.lower() in CODE_SUFFIXES or path.name in EXTENSIONLESS_FILES)
-        and "__pycache__" not in path.parts
-    ]
+    return [path for path in _visible_files(folder) if is_code(path) and "__pycache__" not in path.parts]
 
 
 def _text_of(path: Path) -> str:

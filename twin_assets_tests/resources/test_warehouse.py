@@ -1,90 +1,17 @@
 """The warehouse: every promise twice, on embedded neosqlite and through pymongo against a server on loopback."""
 
 import json
-import socket
-import subprocess
-import sys
-import time
+import sqlite3
+from contextlib import closing
 from datetime import UTC, datetime
-from itertools import count
-from pathlib import Path
+from functools import partial
 
-import dagster as dg
 import pytest
-from dagster._core.remote_representation.external_data import RepositorySnap
-from pydantic import SecretStr
 
-from resources.warehouse import BATCH_SIZE, Warehouse, WriteCounts
-from twin_assets.collection.dump import DumpUser, read_dump, write_dump
-from twin_assets.documents import RawDocument
+from resources.records import MAX_CHANGES
+from resources.warehouse import Warehouse, WriteCounts
 from twin_assets.errors import UserError
-from twin_assets.settings import Settings
-
-NEVER_SHOWN = "hunter2-do-not-print"
-databases = count()
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    """The address of a server that speaks MongoDB's wire protocol, on a free port of this machine."""
-    folder = tmp_path_factory.mktemp("nx")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    places = [f"--data-dir={folder / 'data'}", f"--log-file={folder / 'log'}", f"--pid-file={folder / 'pid'}"]
-    with (folder / "output").open("w") as output:
-        process = subprocess.Popen(
-            [str(Path(sys.executable).with_name("nx-27017")), "--port", str(port), *places],
-            stdout=output,
-            stderr=subprocess.STDOUT,
-        )
-    try:
-        _wait_for(port, process, folder / "output")
-        yield f"mongodb://127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        process.wait(timeout=30)
-
-
-def _wait_for(port, process, output):
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        if process.poll() is not None:
-            break
-        time.sleep(0.1)
-    pytest.fail(f"nx-27017 does not listen on port {port}: {output.read_text()[-2000:]}")
-
-
-@pytest.fixture(params=["embedded", "server"])
-def warehouse(request, tmp_path):
-    """An empty warehouse of either form."""
-    if request.param == "embedded":
-        return Warehouse(path=str(tmp_path / "deep" / "warehouse.db"))
-    url = request.getfixturevalue("server")
-    return Warehouse(path=str(tmp_path / "unused.db"), url=SecretStr(url), database=f"twin_{next(databases)}")
-
-
-def raw(name, category="articles", author="ann", **fields):
-    known = {"title": f"Title of {name}", "text": f"Text of {name}.", "platform": "folder", "source": "folder"}
-    return RawDocument(document_id=name, author=author, category=category, **{**known, **fields})
-
-
-def replace(warehouse, documents, author="ann"):
-    with warehouse.session() as session:
-        return session.replace_documents(author, documents)
-
-
-def stored(warehouse, author="ann"):
-    with warehouse.session() as session:
-        return session.documents(author)
-
-
-def record_of(warehouse, name, category="articles"):
-    with warehouse.session() as session:
-        return session._database[category].find_one({"_id": name})
+from twin_assets_tests.resources.warehouses import NEVER_SHOWN, raw, record_of, replace, stored
 
 
 def test_an_empty_warehouse_holds_nobody_and_nothing(warehouse):
@@ -137,7 +64,7 @@ def test_what_is_unchanged_is_not_written_again(warehouse):
     replace(warehouse, [raw("a"), raw("b")])
     with warehouse.session() as session:
         for name in ("a", "b"):
-            session._database["articles"].update_one({"_id": name}, {"$set": {"untouched": True}})
+            session._store._database["articles"].update_one({"_id": name}, {"$set": {"untouched": True}})
     assert replace(warehouse, [raw("a"), raw("b", text="Edited.")]) == WriteCounts(changed=1, unchanged=1)
     assert "untouched" in record_of(warehouse, "a")
     assert "untouched" not in record_of(warehouse, "b")
@@ -199,18 +126,6 @@ def test_a_document_of_another_author_is_refused_and_nobody_loses_anything(wareh
     assert stored(warehouse, "bob") == []
 
 
-def test_a_refused_write_names_the_record_without_its_text_and_loses_nothing(warehouse):
-    replace(warehouse, [raw("a"), raw("b")])
-    with warehouse.session() as session:
-        session._database["articles"].create_index("title", unique=True)
-    documents = [raw("a"), raw("c"), raw("d", title="Title of a", text=NEVER_SHOWN)]
-    with pytest.raises(UserError, match="The warehouse refused to write d to articles") as caught:
-        replace(warehouse, documents)
-    assert NEVER_SHOWN not in str(caught.value)
-    assert "\n" not in str(caught.value)
-    assert {document.document_id for document in stored(warehouse)} >= {"a", "b"}
-
-
 def test_a_document_of_5_mb_is_kept_whole(warehouse):
     document = raw("a", text="Zehn Wörter über Bücher und Türen, und noch zwei. " * 100_000)
     assert len(document.text) == 5_000_000
@@ -219,96 +134,68 @@ def test_a_document_of_5_mb_is_kept_whole(warehouse):
     assert replace(warehouse, [document, raw("b")]) == WriteCounts(unchanged=2)
 
 
-def test_more_documents_than_fit_into_one_write_are_all_kept(warehouse):
-    documents = [raw(f"{number:04}", "posts", position=number) for number in range(BATCH_SIZE + 1)]
-    assert replace(warehouse, documents) == WriteCounts(new=BATCH_SIZE + 1)
-    assert stored(warehouse) == documents
-    assert replace(warehouse, documents[:-2]) == WriteCounts(unchanged=BATCH_SIZE - 1, gone=2)
-
-
-def test_only_imported_documents_are_handed_to_the_import_source(warehouse):
-    replace(warehouse, [raw("a"), raw("b", source="import")])
-    assert [document.document_id for document in warehouse.imported_documents("ann")] == ["b"]
-
-
-def test_users_stay_in_their_order_of_arrival_and_are_replaced_by_id(warehouse):
-    def users(*names):
-        return [{"_id": name, "first_name": name.title(), "last_name": "Lee"} for name in names]
-
+def test_history_tells_what_changed_and_when_beyond_the_deletion(warehouse):
+    first, edited = raw("a"), raw("a", text="Edited.")
+    for day, documents in enumerate([[first], [first], [edited], [], [edited]], start=1):
+        with warehouse.session(now=partial(datetime, 2026, 3, day, tzinfo=UTC)) as session:
+            session.replace_documents("ann", documents)
     with warehouse.session() as session:
-        session.add_users(users("zoe", "ann"))
-        session.add_users([*users("ann", "bob"), {"_id": "zoe", "first_name": "Zoë", "last_name": "Lee"}])
-        session.add_users(users("cy"))
-        found = session.users()
-    assert [user["_id"] for user in found] == ["zoe", "ann", "bob", "cy"]
-    assert found[0]["first_name"] == "Zoë"
+        history = session.history("a")
+        assert session.history("nobody") == []
+    assert [(change.state, change.content_hash, change.seen_at.day) for change in history] == [
+        ("new", first.content_hash, 1),
+        ("changed", edited.content_hash, 3),
+        ("gone", edited.content_hash, 4),
+        ("new", edited.content_hash, 5),
+    ]
 
 
-def test_the_handbook_s_dump_comes_out_of_the_warehouse_as_it_went_in(warehouse, handbook, tmp_path):
-    dump = read_dump(handbook)
+def test_history_keeps_the_latest_changes_and_not_the_texts(warehouse):
+    for number in range(MAX_CHANGES + 2):
+        replace(warehouse, [raw("a", text=f"{NEVER_SHOWN} {number}")])
+    replace(warehouse, [raw("a", text="Clean.", position=1)])
+    replace(warehouse, [raw("a", text="Clean.", position=2)])
     with warehouse.session() as session:
-        session.add_users([{"_id": u.user_id, **u.model_dump(exclude={"user_id"})} for u in dump.users])
-        for user in dump.users:
-            session.replace_documents(user.slug, [d for d in dump.documents if d.author == user.slug])
+        history = session.history("a")
+    assert len(history) == MAX_CHANGES
+    assert history[-1].content_hash == raw("a", text="Clean.").content_hash
+    assert NEVER_SHOWN not in str(record_of(warehouse, "a")["history"])
+
+
+def read_everything(warehouse):
     with warehouse.session() as session:
-        documents = [document for author in session.authors() for document in session.documents(author)]
-        users = [
-            DumpUser(user_id=u["_id"], first_name=u["first_name"], last_name=u["last_name"]) for u in session.users()
-        ]
-    write_dump(tmp_path / "out", users, documents)
-    for path in handbook.glob("*.json"):
-        written = json.loads((tmp_path / "out" / path.name).read_text())
-        assert json.dumps(written) == json.dumps(json.loads(path.read_text())), path.name
+        session.authors()
+        session.users()
+        session.documents("ann")
+        session.imported_documents("ann")
+        session.known_documents("ann")
+        session.history("a")
+        session.pages("ann", "web")
+        session.open_crawl("ann", "web")
 
 
-def test_a_file_that_is_no_warehouse_is_said_in_one_sentence(tmp_path):
+def test_the_first_write_creates_the_indexes_and_reading_creates_nothing(warehouse):
+    read_everything(warehouse)
+    with warehouse.session() as session:
+        assert session._store._database.list_collection_names() == []
+    replace(warehouse, [raw("a")])
+    read_everything(warehouse)
+    with warehouse.session() as session:
+        assert session._store._database.list_collection_names() == ["articles"]
+        indexes = session._store._database["articles"].index_information().values()
+    # MongoDB gives pairs of field and order, neosqlite a dictionary.
+    assert {field for index in indexes for field in dict(index["key"])} >= {"author", "url"}
+
+
+def test_reading_changes_nothing_in_the_file(tmp_path):
     path = tmp_path / "warehouse.db"
-    path.write_bytes(b"Dear diary, " * 100)
-    with pytest.raises(UserError, match=r"warehouse\.db\) cannot be used: file is not a database"):
-        stored(Warehouse(path=str(path)))
-    assert path.read_bytes() == b"Dear diary, " * 100
+    warehouse = Warehouse(path=str(path))
+    replace(warehouse, [raw("a"), raw("r", "repositories", text=None, files={"a.py": "x"})])
 
+    def content():
+        with closing(sqlite3.connect(path)) as database:
+            return list(database.iterdump())
 
-def test_a_full_disk_refuses_the_new_document_and_keeps_the_old_ones(tmp_path, full_disk):
-    warehouse = Warehouse(path=str(tmp_path / "warehouse.db"))
-    replace(warehouse, [raw("a"), raw("b")])
-    with (
-        full_disk(at=1_000_000),
-        pytest.raises(UserError, match=r"write c to articles .*no document was lost"),
-    ):
-        replace(warehouse, [raw("a"), raw("c", text="word " * 1_000_000)])
-    assert stored(warehouse) == [raw("a"), raw("b")]
-    assert replace(warehouse, [raw("a"), raw("c")]) == WriteCounts(new=1, unchanged=1, gone=1)
-
-
-@pytest.mark.parametrize("url", ["http://mongo.example", f"mongodb://user:{NEVER_SHOWN}@@host:port"])
-def test_an_address_that_is_none_is_refused_without_showing_it(url):
-    with pytest.raises(UserError, match="MONGODB_URL is not an address of MongoDB") as caught:
-        stored(Warehouse(path="unused.db", url=SecretStr(url)))
-    assert NEVER_SHOWN not in str(caught.value)
-
-
-def test_a_server_that_does_not_answer_is_said_in_one_sentence_without_its_password(monkeypatch):
-    monkeypatch.setattr("resources.warehouse.SERVER_TIMEOUT_MS", 300)
-    warehouse = Warehouse(path="unused.db", url=SecretStr(f"mongodb://user:{NEVER_SHOWN}@127.0.0.1:1"))
-    with pytest.raises(UserError, match="MongoDB does not answer at MONGODB_URL: start it, or unset") as caught:
-        stored(warehouse)
-    assert NEVER_SHOWN not in str(caught.value)
-
-
-def test_neither_a_repr_nor_the_ui_shows_the_password_of_a_server_and_steps_still_get_it(monkeypatch):
-    monkeypatch.setenv("MONGODB_URL", f"mongodb://user:{NEVER_SHOWN}@mongo.example")
-    seen = []
-
-    @dg.asset
-    def reader(warehouse: Warehouse) -> None:
-        seen.append((warehouse.url.get_secret_value(), repr(warehouse), warehouse.uri))
-
-    warehouse = Warehouse.from_settings(Settings())
-    defs = dg.Definitions(assets=[reader], resources={"warehouse": warehouse})
-    assert defs.resolve_implicit_global_asset_job_def().execute_in_process().success
-    ((url, shown, uri),) = seen
-    assert NEVER_SHOWN in url
-    for text in (shown, uri, repr(warehouse), str(warehouse), warehouse.uri):
-        assert NEVER_SHOWN not in text
-    assert NEVER_SHOWN not in str(RepositorySnap.from_def(defs.get_repository_def()))
+    before = content()
+    read_everything(warehouse)
+    assert content() == before
