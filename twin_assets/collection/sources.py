@@ -9,12 +9,24 @@ from twin_assets.collection.contract import Source, SourceContext
 from twin_assets.collection.folder import FolderSource
 from twin_assets.collection.imported import ImportedSource
 from twin_assets.collection.links import Link, documents_of
+from twin_assets.collection.web.source import (
+    feed_source,
+    medium_source,
+    sitemap_source,
+    substack_source,
+    web_source,
+)
 from twin_assets.documents import Author, RawDocument, SourceConfig, content_hash
 from twin_assets.errors import UserError
 
 SOURCES: dict[str, Callable[[Author, SourceConfig, SourceContext], Source]] = {
     "folder": FolderSource.from_config,
     "import": ImportedSource.from_config,
+    "feed": feed_source,
+    "medium": medium_source,
+    "sitemap": sitemap_source,
+    "substack": substack_source,
+    "web": web_source,
 }
 
 
