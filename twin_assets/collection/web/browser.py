@@ -124,7 +124,7 @@ class BrowserReader:
 
 def _chromium_strategy(limits: WebLimits) -> Any:
     keep_crawl4ai_out_of_home()
-    from crawl4ai.async_configs import BrowserConfig  # type: ignore[import-untyped]
+    from crawl4ai.async_configs import BrowserConfig
     from crawl4ai.async_crawler_strategy import AsyncPlaywrightCrawlerStrategy  # type: ignore[import-untyped]
     from crawl4ai.async_logger import AsyncLogger  # type: ignore[import-untyped]
     from crawl4ai.browser_manager import BrowserManager  # type: ignore[import-untyped]
