@@ -64,10 +64,10 @@ fetch("{private}/post", {{method: "POST", body: "words"}}).catch(() => 0);
 """
         site.put("/show.js", ways + script("/data"), "text/javascript")
         links = collect("web", pages=[site.put("/app", EMPTY_SHELL)], javascript=True, limits=in_browser)
-    [document] = documents_of(links.values())
-    assert "The rest was blocked." in document.text
     assert reached == []
     assert site.statuses("/data") == []
+    [document] = documents_of(links.values())
+    assert "The rest was blocked." in document.text
 
 
 @needs_chromium

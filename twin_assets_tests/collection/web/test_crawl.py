@@ -30,7 +30,10 @@ def states(links, before):
 
 
 def test_a_page_becomes_a_document_under_its_canonical_address(site, collect):
-    head = '<link rel="canonical" href="/one?utm_source=feed#top"><meta property="article:published_time" content="2024-03-01T10:00:00+02:00">'
+    head = (
+        '<link rel="canonical" href="/one?utm_source=feed#top">'
+        '<meta property="article:published_time" content="2024-03-01T10:00:00+02:00">'
+    )
     url = site.put("/one.html", page("One", "<pre><code class='language-python'>x  =  1\n</code></pre>", head=head))
     document = collect("web", pages=[url])["/one.html"].document
     assert document.url == site.url("/one")

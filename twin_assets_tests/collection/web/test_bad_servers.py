@@ -1,0 +1,344 @@
+"""Servers that forbid, hang, lie or die: each ends in a link that says why, and what was known stays."""
+
+import asyncio
+import gzip
+import socket
+import ssl
+import time
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from aiohttp import web
+from aiohttp.abc import AbstractResolver
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from twin_assets.collection.web.answers import Refused
+from twin_assets.collection.web.clock import Clock
+from twin_assets.collection.web.transport import Transport
+from twin_assets_tests.collection.web.conftest import Server, page
+
+
+@pytest.fixture
+def look(site, collect):
+    """Collect a page that was known before, beside a good one, and return how it ended."""
+
+    def run(handler, *, path="/page", **options):
+        known = collect("web", pages=[site.put(path, page("Known"))])[path].document
+        site.put(path, handler)
+        site.asked.clear()
+        links = collect("web", pages=[site.url(path), site.put("/good", page("Good"))], **options)
+        assert links["/good"].outcome == "found"
+        assert links[path].document == known
+        return links[path]
+
+    return run
+
+
+def redirect(place):
+    return lambda _: web.Response(status=302, headers={"Location": place})
+
+
+def test_a_page_that_robots_txt_forbids_from_now_on_is_not_asked_for_and_not_lost(site, collect):
+    pages = [site.put("/page", page("Page")), site.put("/good", page("Good"))]
+    known = collect("web", pages=pages)["/page"].document
+    site.asked.clear()
+    site.put("/robots.txt", "User-agent: *\nDisallow: /page", "text/plain")
+    links = collect("web", pages=pages)
+    assert (links["/page"].outcome, links["/page"].document) == ("refused", known)
+    assert (links["/good"].outcome, site.statuses("/page")) == ("found", [])
+
+
+@pytest.mark.parametrize(
+    ("rules", "allowed"),
+    [
+        ("User-agent: *\nDisallow: /page", False),
+        ("User-agent: twin_assets\nDisallow: /page", False),
+        ("User-agent: *\nDisallow: /\n\nUser-agent: twin_assets\nAllow: /", True),
+        ("User-agent: other\nDisallow: /", True),
+        ("User-agent: *\nDisallow: /\nAllow: /page$", True),
+    ],
+)
+def test_robots_txt_is_read_under_our_name(site, collect, rules, allowed):
+    site.put("/robots.txt", rules, "text/plain")
+    link = collect("web", pages=[site.put("/page", page("Page"))])["/page"]
+    assert (link.outcome, link.reason) == (("found", "") if allowed else ("refused", "robots.txt forbids it"))
+    assert site.statuses("/page") == ([200] if allowed else [])
+
+
+@pytest.mark.parametrize(("status", "outcome"), [(403, "found"), (404, "found"), (500, "failed"), (503, "failed")])
+def test_without_rules_everything_is_allowed_and_with_a_broken_robots_txt_nothing(site, collect, status, outcome):
+    site.put("/robots.txt", lambda _: web.Response(status=status))
+    link = collect("web", pages=[site.put("/page", page("Page"))])["/page"]
+    assert link.outcome == outcome
+    if outcome == "failed":
+        assert "nothing may be asked now" in link.reason
+        assert site.statuses("/page") == []
+
+
+def test_robots_txt_is_read_once_in_a_crawl(site, collect):
+    collect("web", pages=[site.put(f"/{number}", page(str(number))) for number in range(5)])
+    assert site.statuses("/robots.txt") == [404]
+
+
+def test_a_server_that_hangs_is_given_up_after_three_attempts(site, look, limits, waits):
+    async def hang(_):
+        await asyncio.sleep(60)
+
+    start = time.monotonic()
+    link = look(hang, limits=limits.model_copy(update={"timeout_seconds": 0.3}))
+    assert time.monotonic() - start < 5
+    assert (link.outcome, link.reason) == ("failed", "no answer within 0.3 seconds")
+    assert waits.seconds == [1, 2]
+
+
+def test_a_429_is_asked_again_after_the_time_that_it_names(site, collect, waits):
+    answers = [
+        web.Response(status=429, headers={"Retry-After": "7"}),
+        web.Response(text=page("Page"), content_type="text/html"),
+    ]
+    site.put("/page", lambda _: answers.pop(0))
+    assert collect("web", pages=[site.url("/page")])["/page"].outcome == "found"
+    assert waits.seconds == [7]
+    assert site.statuses("/page") == [429, 200]
+
+
+def test_a_429_that_asks_for_an_hour_is_left_to_the_next_crawl(look, site, waits):
+    link = look(lambda _: web.Response(status=429, headers={"Retry-After": "3600"}))
+    assert (link.outcome, link.reason) == ("failed", "the server answers 429 Too Many Requests")
+    assert waits.seconds == []
+    assert site.statuses("/page") == [429]
+
+
+@pytest.mark.parametrize(("status", "attempts"), [(500, 1), (501, 1), (502, 3), (503, 3), (504, 3), (418, 1)])
+def test_only_what_can_succeed_is_asked_again(look, site, status, attempts):
+    link = look(lambda _: web.Response(status=status))
+    assert link.outcome == "failed"
+    assert f"the server answers {status}" in link.reason
+    assert site.statuses("/page") == [status] * attempts
+
+
+def test_a_server_that_dies_half_way_is_asked_again_and_never_half_a_page_taken(look, site):
+    async def die(request):
+        response = web.StreamResponse(headers={"Content-Type": "text/html", "Content-Length": "5000"})
+        await response.prepare(request)
+        await response.write(page("Half").encode())
+        request.transport.abort()
+        return response
+
+    link = look(die)
+    assert (link.outcome, link.reason) == ("failed", "the connection broke off before the answer was complete")
+    assert site.statuses("/page") == [200] * 3
+
+
+def test_a_redirect_loop_is_noticed(look, site):
+    site.put("/other", redirect("/page"))
+    assert look(redirect("/other")).reason == "the server redirects in a circle"
+
+
+def test_a_redirect_without_end_is_given_up(look, site):
+    for number in range(10):
+        site.put(f"/{number}", redirect(f"/{number + 1}"))
+    assert look(redirect("/0")).reason == "the server redirects more than 5 times"
+    assert site.statuses("/4") == [302]
+    assert site.statuses("/5") == []
+
+
+@pytest.mark.parametrize("place", ["file:///etc/passwd", "ftp://ann.example/a", "javascript:alert(1)"])
+def test_a_redirect_out_of_the_web_is_refused(look, place):
+    link = look(redirect(place))
+    assert link.outcome == "refused"
+    assert "is not an address of the web" in link.reason
+
+
+def test_a_page_that_has_moved_is_followed_and_robots_txt_asked_again(site, collect):
+    with Server(answer_elsewhere) as elsewhere:
+        site.put("/page", redirect(f"{elsewhere}/forbidden"))
+        link = collect("web", pages=[site.url("/page")])["/page"]
+    assert (link.outcome, link.reason) == ("refused", "robots.txt forbids it")
+
+
+async def answer_elsewhere(request):
+    if request.path == "/robots.txt":
+        return web.Response(text="User-agent: *\nDisallow: /forbidden")
+    return web.Response(text=page("Forbidden"), content_type="text/html")
+
+
+def test_a_page_of_200_mb_is_not_read_to_its_end(look, site):
+    sent = []
+
+    async def endless(request):
+        response = web.StreamResponse(headers={"Content-Type": "text/html"})
+        await response.prepare(request)
+        for _ in range(200):
+            await response.write(b"x" * 1_000_000)
+            sent.append(1)
+        return response
+
+    link = look(endless)
+    assert (link.outcome, link.reason) == (
+        "failed",
+        "the page is longer than 1,000,000 bytes (TWIN_CRAWL_MAX_PAGE_BYTES)",
+    )
+    assert 0 < len(sent) < 50
+
+
+def test_a_small_packed_page_that_unpacks_to_200_mb_is_not_unpacked(look):
+    bomb = gzip.compress(b"<p>" + b"x" * 50_000_000)
+    assert len(bomb) < 100_000
+    link = look(lambda _: web.Response(body=bomb, headers={"Content-Type": "text/html", "Content-Encoding": "gzip"}))
+    assert "longer than 1,000,000 bytes" in link.reason
+
+
+@pytest.mark.parametrize(
+    ("handler", "reason"),
+    [
+        (lambda _: web.Response(status=401), "the server answers 401: the page is not public"),
+        (lambda _: web.Response(status=403), "the server answers 403: the page is not public"),
+        (redirect("/login?next=/page"), "it needs a login"),
+        (
+            lambda _: web.Response(text="<form>Name<input><input type=password></form>", content_type="text/html"),
+            "it needs a login",
+        ),
+        (lambda _: web.Response(body=b"%PDF", content_type="application/pdf"), "it is no page, but application/pdf"),
+        (
+            lambda _: web.Response(
+                text=page("Part", head='<script type="application/ld+json">{"@type": "BlogPosting", '
+                          '"isAccessibleForFree": false}</script>'),
+                content_type="text/html",
+            ),
+            "only its beginning is public: the rest must be paid for",
+        ),
+    ],
+)  # fmt: skip
+def test_what_is_not_public_or_no_page_is_refused(look, site, handler, reason):
+    site.put("/login", page("Please log in"))
+    link = look(handler)
+    assert (link.outcome, link.reason) == ("refused", reason)
+
+
+def test_a_host_that_fails_five_times_in_a_row_is_left_alone(site, collect, limits):
+    pages = [site.put(f"/{number}", lambda _: web.Response(status=500)) for number in range(12)]
+    one_by_one = limits.model_copy(update={"connections_per_host": 1})
+    links = collect("web", pages=pages, limits=one_by_one)
+    assert {link.outcome for link in links.values()} == {"failed"}
+    assert len([path for path, _ in site.asked if path != "/robots.txt"]) == 5
+    assert "failed 5 times in a row, the last time since the server answers 500" in links["/11"].reason
+
+
+def test_a_certificate_that_cannot_be_trusted_is_named(collect, tmp_path):
+    with Server(lambda _: web.Response(text="secret"), self_signed(tmp_path)) as address:
+        [link] = collect("web", pages=[f"{address}/page"]).values()
+    assert link.outcome == "failed"
+    assert "the certificate of the server cannot be trusted (self-signed certificate)" in link.reason
+
+
+def test_a_server_that_is_not_there_is_said(collect):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"http://127.0.0.1:{free.getsockname()[1]}/page"
+    [link] = collect("web", pages=[address]).values()
+    assert link.outcome == "failed"
+    assert "the server cannot be reached (Connect" in link.reason
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_a_private_address_is_refused_unless_the_setting_allows_it(site, collect, limits, host):
+    site.put("/page", page("Page"))
+    public = limits.model_copy(update={"allow_private_hosts": False})
+    [link] = collect("web", pages=[site.url("/page").replace("127.0.0.1", host)], limits=public).values()
+    assert link.outcome == "refused"
+    assert f"{host} lies in a private network" in link.reason
+    assert site.asked == []
+
+
+class Names(AbstractResolver):
+    """A name server whose answers change, as in DNS rebinding."""
+
+    def __init__(self, *addresses):
+        self.addresses = list(addresses)
+
+    async def resolve(self, host, port=0, family=socket.AF_INET):
+        known = {"hostname": host, "port": port, "family": socket.AF_INET, "proto": 0, "flags": 0}
+        return [{**known, "host": self.addresses.pop(0)}]
+
+    async def close(self):
+        pass
+
+
+def test_a_name_that_points_to_a_private_address_is_refused_when_connected(site, limits):
+    public = limits.model_copy(update={"allow_private_hosts": False})
+
+    async def ask():
+        async with Transport(public, Clock(), Names("127.0.0.1")) as transport:
+            await transport.ask(site.put("/page", page("Page")).replace("127.0.0.1", "rebound.example"))
+
+    with pytest.raises(Refused, match=r"rebound\.example lies in a private network"):
+        asyncio.run(ask())
+    assert site.asked == []
+
+
+@pytest.mark.parametrize("place", ["http://10.0.0.1/a", "http://169.254.169.254/latest", "http://[::1]/a"])
+def test_a_redirect_to_a_private_address_is_refused(look, site, limits, monkeypatch, place):
+    # The site of the test is on loopback: for once, that alone is public.
+    monkeypatch.setattr("twin_assets.collection.web.guard.is_public", lambda address: address == "127.0.0.1")
+    link = look(redirect(place), limits=limits.model_copy(update={"allow_private_hosts": False}))
+    assert link.outcome == "refused"
+    assert "lies in a private network" in link.reason
+
+
+def test_the_rate_of_a_host_is_kept(site, collect, limits):
+    pages = [site.put(f"/{number}", page(str(number))) for number in range(4)]
+    start = time.monotonic()
+    collect("web", pages=pages, limits=limits.model_copy(update={"requests_per_second": 10}))
+    # Five requests, the first of them at once.
+    assert time.monotonic() - start >= 0.4
+
+
+def test_a_crawl_delay_slows_down_what_is_asked_after_it(site, collect):
+    site.put("/robots.txt", "User-agent: *\nCrawl-delay: 0.2", "text/plain")
+    start = time.monotonic()
+    collect("web", pages=[site.put(f"/{number}", page(str(number))) for number in range(3)])
+    assert time.monotonic() - start >= 0.4
+
+
+def test_no_more_requests_at_a_time_than_allowed(site, collect, limits):
+    running, most = 0, 0
+
+    async def slow(_):
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        await asyncio.sleep(0.02)
+        running -= 1
+        return web.Response(text=page("Slow"), content_type="text/html")
+
+    pages = [site.put(f"/{number}", slow) for number in range(8)]
+    collect("web", pages=pages, limits=limits.model_copy(update={"connections_per_host": 2}))
+    assert most == 2
+
+
+def self_signed(folder):
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .sign(key, hashes.SHA256())
+    )
+    file = folder / "server.pem"
+    file.write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+        + certificate.public_bytes(serialization.Encoding.PEM)
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(file)
+    return context
