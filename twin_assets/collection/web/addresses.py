@@ -58,6 +58,16 @@ def platform_of(url: str) -> str:
     return host.removeprefix("www.")
 
 
+def web_address(url: str, base: str) -> str | None:
+    """Return the one form of an address that a page, a feed or a sitemap at `base` gives; None if it is none."""
+    try:
+        address = normalised(url, base)
+    except ValueError:
+        # What stands there may be anything: an open bracket, a port of ten digits.
+        return None
+    return address if is_web_address(address) else None
+
+
 def normalised(url: str, base: str = "") -> str:
     """Return the one form of a URL: absolute, without fragment, default port and tracking parameters.
 

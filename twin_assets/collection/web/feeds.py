@@ -8,7 +8,7 @@ from typing import Any
 
 from bs4 import BeautifulSoup
 
-from twin_assets.collection.web.addresses import is_web_address, normalised
+from twin_assets.collection.web.addresses import web_address
 from twin_assets.collection.web.answers import Answer, Failed
 from twin_assets.collection.web.metadata import language_of
 
@@ -56,7 +56,7 @@ def parse_feed(answer: Answer) -> Feed:
         resolve_relative_uris=True,
     )
     damage = str(parsed.get("bozo_exception", "")) or None if parsed.bozo else None
-    if not parsed.entries and (damage or not parsed.version):
+    if not parsed.entries and (damage or not parsed.get("version")):
         raise Failed(f"it is no valid RSS or Atom feed ({damage or 'neither of the two'})")
     language = language_of(parsed.feed.get("language"))
     entries = [_entry(entry, answer.url, language) for entry in parsed.entries]
@@ -68,8 +68,9 @@ def parse_feed(answer: Answer) -> Feed:
 
 
 def _entry(entry: Any, base: str, language: str | None) -> Entry | None:
-    link = entry.get("link") or (entry.get("id") if is_web_address(str(entry.get("id", ""))) else None)
-    if not link or not is_web_address(normalised(link, base)):
+    # An id may be an address, too, but never one that needs a base.
+    url = web_address(entry["link"], base) if entry.get("link") else web_address(entry.get("id", ""), "")
+    if url is None:
         return None
     whole = [
         content["value"]
@@ -77,7 +78,7 @@ def _entry(entry: Any, base: str, language: str | None) -> Entry | None:
         if content.get("type") in {"text/html", "application/xhtml+xml"} and _has_words(content.get("value", ""))
     ]
     return Entry(
-        url=normalised(link, base),
+        url=url,
         title=" ".join(entry.get("title", "").split()) or None,
         published_at=_time(entry.get("published_parsed")),
         updated_at=_time(entry.get("updated_parsed")),
@@ -90,7 +91,7 @@ def _older(feed: Any, base: str) -> str | None:
     for relation in NEXT:
         for link in feed.get("links", []):
             if link.get("rel") == relation and link.get("href"):
-                return normalised(link["href"], base)
+                return web_address(link["href"], base)
     return None
 
 

@@ -117,7 +117,10 @@ class Fetcher:
             location = answer.headers.get("location")
             if answer.status not in REDIRECTS or not location:
                 return answer
-            following = urljoin(seen[-1], location)
+            try:
+                following = urljoin(seen[-1], location)
+            except ValueError as error:
+                raise Failed("the server redirects to something that is no address") from error
             if following in seen:
                 raise Failed("the server redirects in a circle")
             if len(seen) > MAX_REDIRECTS:

@@ -7,8 +7,8 @@ from fnmatch import fnmatchcase
 from urllib.parse import urlsplit
 
 from twin_assets.collection.web import sitemaps
-from twin_assets.collection.web.addresses import is_web_address, normalised
-from twin_assets.collection.web.answers import NoPageError
+from twin_assets.collection.web.addresses import web_address
+from twin_assets.collection.web.answers import Missing, NoPageError
 from twin_assets.collection.web.feeds import Entry, parse_feed
 from twin_assets.collection.web.fetcher import Fetcher
 
@@ -59,8 +59,14 @@ def matches(url: str, include: tuple[str, ...], exclude: tuple[str, ...]) -> boo
     )
 
 
-async def list_sitemap(fetcher: Fetcher, url: str) -> Listing:
-    """Return the pages of a sitemap, and of those that it is an index of."""
+async def list_sitemap(fetcher: Fetcher, url: str, *, optional: bool = False) -> Listing:
+    """Return the pages of a sitemap, and of those that it is an index of.
+
+    Args:
+        fetcher: Asks for it.
+        url: Address of the sitemap.
+        optional: Whether it is no problem if there is none.
+    """
     pages: dict[str, None] = {}
     problems: dict[str, str] = {}
     waiting, seen = [url], {url}
@@ -70,14 +76,15 @@ async def list_sitemap(fetcher: Fetcher, url: str) -> Listing:
             answer = await fetcher.fetch(address, at_most=sitemaps.MAX_BYTES)
             found = sitemaps.parse_sitemap(answer.body)
         except NoPageError as error:
-            problems[address] = str(error)
+            if not (optional and address == url and isinstance(error, Missing)):
+                problems[address] = str(error)
             continue
         for page in found.pages:
-            if is_web_address(normalised(page, answer.url)):
-                pages[normalised(page, answer.url)] = None
-        following = [normalised(place, answer.url) for place in found.sitemaps]
-        for place in following:
-            if place not in seen and len(seen) < MAX_SITEMAPS:
+            if place := web_address(page, answer.url):
+                pages[place] = None
+        for other in found.sitemaps:
+            place = web_address(other, answer.url)
+            if place and place not in seen and len(seen) < MAX_SITEMAPS:
                 seen.add(place)
                 waiting.append(place)
     _log.info("%s names %d pages", url, len(pages))

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from bs4 import BeautifulSoup
 
-from twin_assets.collection.web.addresses import is_web_address, normalised
+from twin_assets.collection.web.addresses import normalised, web_address
 
 _ARTICLES = frozenset({"Article", "BlogPosting", "NewsArticle", "TechArticle", "SocialMediaPosting", "Report"})
 """Types of schema.org that are a page's writing, and not its publisher or its menu."""
@@ -81,12 +81,10 @@ def language_of(tag: str | None) -> str | None:
 def _canonical(soup: BeautifulSoup, url: str) -> str:
     named = soup.find("link", attrs={"rel": "canonical"})
     written = str(named.get("href") or "") if named else _meta(soup, "og:url") or ""
-    if not written or not is_web_address(normalised(written, url)):
-        return normalised(url)
-    canonical = normalised(written, url)
+    canonical = web_address(written, url) if written else None
     # A template that names the front page on every page is a mistake: it would make one document of all.
-    is_front_page = urlsplit(canonical).path == "/" and not urlsplit(canonical).query
-    return normalised(url) if is_front_page else canonical
+    is_front_page = canonical is not None and urlsplit(canonical).path == "/" and not urlsplit(canonical).query
+    return normalised(url) if canonical is None or is_front_page else canonical
 
 
 def _meta(soup: BeautifulSoup, *names: str) -> str | None:

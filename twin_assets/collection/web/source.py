@@ -171,7 +171,8 @@ def _publication_source(
         latest = await list_feed(fetcher, publication.feed)
         if publication.sitemap is None:
             return latest
-        return joined(latest, narrowed(await list_sitemap(fetcher, publication.sitemap), is_writing))
+        older = await list_sitemap(fetcher, publication.sitemap, optional=True)
+        return joined(latest, narrowed(older, is_writing))
 
     name = f"{platform} {options.url or options.handle}"
     of_feed = options.content == "feed"

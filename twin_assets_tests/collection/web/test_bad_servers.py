@@ -138,6 +138,10 @@ def test_a_redirect_loop_is_noticed(look, site):
     assert look(redirect("/other")).reason == "the server redirects in a circle"
 
 
+def test_a_redirect_to_no_address_is_said(look):
+    assert look(redirect("http://[ann")).reason == "the server redirects to something that is no address"
+
+
 def test_a_redirect_without_end_is_given_up(look, site):
     for number in range(10):
         site.put(f"/{number}", redirect(f"/{number + 1}"))

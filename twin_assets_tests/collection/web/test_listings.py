@@ -208,6 +208,16 @@ def test_what_is_no_sitemap_is_refused_with_the_reason(site, collect, content, m
         collect("sitemap", url=site.put("/sitemap.xml", content, "application/xml"))
 
 
+def test_what_is_no_address_is_passed_over_in_feeds_and_sitemaps(site, collect):
+    one = site.put("/one", page("One"))
+    wrong = ("http://[ann", "http://ann:99999999/", "mailto:ann@ann.example")
+    url = site.put("/sitemap.xml", urlset(*wrong, one), "text/xml")
+    assert outcomes(collect("sitemap", url=url)) == {"/one": "found"}
+    items = "".join(f"<item><link>{address}</link></item>" for address in (*wrong, one))
+    feed = site.put("/feed", f"<rss version='2.0'><channel>{items}</channel></rss>", "application/rss+xml")
+    assert outcomes(collect("feed", url=feed)) == {"/one": "found"}
+
+
 def test_a_list_of_addresses_is_a_sitemap_too(site, collect):
     url = site.put("/sitemap.txt", f"{site.put('/one', page('One'))}\n", "text/plain")
     assert outcomes(collect("sitemap", url=url)) == {"/one": "found"}
@@ -250,8 +260,9 @@ def test_medium_brings_the_feed_and_the_stories_of_the_sitemap_without_furniture
 def test_a_publication_without_a_sitemap_is_its_feed(site, collect):
     site.put("/feed", rss(site, "p/new"), "application/rss+xml")
     site.put("/p/new", page("New"))
-    links = collect("substack", url=site.url("/"))
-    assert outcomes(links) == {"/sitemap.xml": "failed", "/p/new": "found"}
+    assert outcomes(collect("substack", url=site.url("/"))) == {"/p/new": "found"}
+    site.put("/sitemap.xml", lambda _: web.Response(status=500))
+    assert outcomes(collect("substack", url=site.url("/"))) == {"/sitemap.xml": "failed", "/p/new": "found"}
 
 
 @pytest.mark.parametrize("options", [{}, {"handle": "ann", "url": "https://ann.example"}])
