@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from twin_assets.collection.links import Link, Outcome
+from twin_assets.collection.links import Link, Outcome, repeated
 from twin_assets.collection.pages import PageStore
 from twin_assets.collection.web.answers import Failed, Missing, NoPageError, Refused, Validators
 from twin_assets.collection.web.clock import Clock
@@ -139,13 +139,9 @@ def without_repetitions(links: Iterable[Link]) -> list[Link]:
         if link.document:
             holders.setdefault(link.document.document_id, link)
     return [
-        link
-        if link.document is None or holders[link.document.document_id] is link
-        else Link(
-            address=link.address,
-            outcome="refused",
-            reason=f"it is the same page as {holders[link.document.document_id].address}, which is collected",
-        )
+        repeated(link, holder.address)
+        if link.document and (holder := holders[link.document.document_id]) is not link
+        else link
         for link in links
     ]
 

@@ -14,11 +14,11 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from served import Server, page
 
 from twin_assets.collection.web.answers import Refused
 from twin_assets.collection.web.clock import Clock
 from twin_assets.collection.web.transport import Transport
-from twin_assets_tests.collection.web.conftest import Server, page
 
 
 @pytest.fixture

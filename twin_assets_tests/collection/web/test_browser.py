@@ -4,10 +4,10 @@ import shutil
 
 import pytest
 from aiohttp import web
+from served import WORDS, Server, page
 
 from twin_assets.collection.links import documents_of
 from twin_assets.errors import UserError
-from twin_assets_tests.collection.web.conftest import WORDS, Server, page
 
 CHROMIUM = shutil.which("chromium")
 

@@ -2,11 +2,11 @@
 
 import pytest
 from aiohttp import web
+from served import WORDS, page
 
 from twin_assets.collection.links import documents_of, ledger_of
 from twin_assets.documents import KnownDocument, document_id_for
 from twin_assets.errors import UserError
-from twin_assets_tests.collection.web.conftest import WORDS, page
 
 
 def outcomes(links):
@@ -126,7 +126,7 @@ def test_two_addresses_of_one_page_give_one_document(site, collect):
     pages = [site.put(path, page("One", head=head)) for path in ("/one", "/print")]
     links = collect("web", pages=pages)
     assert outcomes(links) == {"/one": "found", "/print": "refused"}
-    assert links["/print"].reason == f"it is the same page as {site.url('/one')}, which is collected"
+    assert links["/print"].reason == f"it is the same page as {site.url('/one')}, which is collected already"
     assert len(documents_of(links.values())) == 1
 
 

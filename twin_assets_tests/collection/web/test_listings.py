@@ -4,41 +4,10 @@ import gzip
 
 import pytest
 from aiohttp import web
+from served import WORDS, index, page, put_feed, rss, urlset, whole
 
 from twin_assets.collection.links import documents_of
 from twin_assets.errors import UserError
-from twin_assets_tests.collection.web.conftest import WORDS, page
-
-
-def rss(site, *names, content="", more=""):
-    items = "".join(
-        f"<item><title>{name}</title><link>{site.url(f'/{name}')}?utm_source=rss</link>"
-        f"<pubDate>Fri, 01 Mar 2024 10:00:00 GMT</pubDate>{content}</item>"
-        for name in names
-    )
-    return (
-        '<?xml version="1.0" encoding="UTF-8"?><rss version="2.0" xmlns:atom="http://www.w3.org/2005/Atom" '
-        'xmlns:content="http://purl.org/rss/1.0/modules/content/"><channel><title>Ann</title>'
-        f"<language>de-AT</language>{more}{items}</channel></rss>"
-    )
-
-
-def whole(html):
-    return f"<content:encoded><![CDATA[{html}]]></content:encoded>"
-
-
-def put_feed(site, *names, **parts):
-    return site.put("/feed", rss(site, *names, **parts), "application/rss+xml")
-
-
-def urlset(*urls):
-    places = "".join(f"<url><loc>{url}</loc></url>" for url in urls)
-    return f'<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">{places}</urlset>'
-
-
-def index(*urls):
-    places = "".join(f"<sitemap><loc>{url}</loc></sitemap>" for url in urls)
-    return f'<sitemapindex xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">{places}</sitemapindex>'
 
 
 def outcomes(links):
