@@ -130,7 +130,7 @@ class Fetcher:
     async def _ask(self, url: str, headers: dict[str, str], at_most: int | None, *, paced: bool = True) -> Answer:
         host = self._host(url)
         try:
-            async for attempt in self._retrying():
+            async for attempt in self._retrying(host):
                 with attempt:
                     async with host.place(paced=paced):
                         answer = await self._transport.ask(url, headers, at_most=at_most)
@@ -143,12 +143,16 @@ class Fetcher:
             host.succeeded()
         return answer
 
-    def _retrying(self) -> AsyncRetrying:
+    def _retrying(self, host: Host) -> AsyncRetrying:
+        async def rest(seconds: float) -> None:
+            async with host.resting():
+                await self._clock.sleep(seconds)
+
         return AsyncRetrying(
             retry=retry_if_exception(_may_succeed_next_time),
             stop=stop_after_attempt(ATTEMPTS),
             wait=_seconds_until_next,
-            sleep=self._clock.sleep,
+            sleep=rest,
             reraise=True,
         )
 

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from aiolimiter import AsyncLimiter
 
 from twin_assets.collection.contract import WebLimits
-from twin_assets.collection.web.answers import HostTrouble
+from twin_assets.collection.web.answers import Failed
 
 FAILURES_BEFORE_BREAK = 5
 """Failures in a row after which a host is left alone for the rest of the crawl (a circuit breaker, as in Nygard,
@@ -22,6 +22,9 @@ class Host:
         self._places = asyncio.Semaphore(limits.connections_per_host)
         self._seconds = 1.0 / limits.requests_per_second
         self._pace = AsyncLimiter(1, self._seconds)
+        self._awake = asyncio.Event()
+        self._awake.set()
+        self._resting = 0
         self._failures = 0
         self._last_reason = ""
 
@@ -39,14 +42,26 @@ class Host:
             paced: Whether the rate counts, too; not for the parts of one page, which come together.
 
         Raises:
-            HostTrouble: If it has failed too often.
+            Failed: If it has failed too often.
         """
-        self._check()
         async with self._places:
+            await self._awake.wait()
             self._check()
             if paced:
                 await self._pace.acquire()
             yield
+
+    @asynccontextmanager
+    async def resting(self) -> AsyncIterator[None]:
+        """Ask the host for nothing at all within the block: it said that it has too much to do, or did not answer."""
+        self._resting += 1
+        self._awake.clear()
+        try:
+            yield
+        finally:
+            self._resting -= 1
+            if not self._resting:
+                self._awake.set()
 
     def succeeded(self) -> None:
         """Note that the host answered."""
@@ -59,7 +74,7 @@ class Host:
 
     def _check(self) -> None:
         if self._failures >= FAILURES_BEFORE_BREAK:
-            raise HostTrouble(
+            raise Failed(
                 f"not asked, because {self._name} failed {self._failures} times in a row, the last time since "
                 f"{self._last_reason}"
             )

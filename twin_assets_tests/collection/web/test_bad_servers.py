@@ -2,9 +2,11 @@
 
 import asyncio
 import gzip
+import re
 import socket
 import ssl
 import time
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -105,6 +107,23 @@ def test_a_429_is_asked_again_after_the_time_that_it_names(site, collect, waits)
     assert site.statuses("/page") == [429, 200]
 
 
+def test_the_whole_host_rests_while_it_asks_us_to_wait(site, source, limits):
+    times = []
+
+    def busy_once(_):
+        times.append(time.monotonic())
+        if len(times) == 1:
+            return web.Response(status=429, headers={"Retry-After": "1"})
+        return web.Response(text=page(str(len(times))), content_type="text/html")
+
+    pages = [site.put(f"/{number}", busy_once) for number in range(6)]
+    one_by_one = limits.model_copy(update={"connections_per_host": 1})
+    clock = Clock(sleep=lambda _: asyncio.sleep(0.3))
+    links = list(replace(source("web", pages=pages, limits=one_by_one), clock=clock).collect())
+    assert {link.outcome for link in links} == {"found"}
+    assert times[1] - times[0] >= 0.3
+
+
 def test_a_429_that_asks_for_an_hour_is_left_to_the_next_crawl(look, site, waits):
     link = look(lambda _: web.Response(status=429, headers={"Retry-After": "3600"}))
     assert (link.outcome, link.reason) == ("failed", "the server answers 429 Too Many Requests")
@@ -154,7 +173,7 @@ def test_a_redirect_without_end_is_given_up(look, site):
 def test_a_redirect_out_of_the_web_is_refused(look, place):
     link = look(redirect(place))
     assert link.outcome == "refused"
-    assert "is not an address of the web" in link.reason
+    assert link.reason == f"{place} is not an address of the web (http:// or https://)"
 
 
 def test_a_page_that_has_moved_is_followed_and_robots_txt_asked_again(site, collect):
@@ -229,7 +248,9 @@ def test_a_host_that_fails_five_times_in_a_row_is_left_alone(site, collect, limi
     links = collect("web", pages=pages, limits=one_by_one)
     assert {link.outcome for link in links.values()} == {"failed"}
     assert len([path for path, _ in site.asked if path != "/robots.txt"]) == 5
-    assert "failed 5 times in a row, the last time since the server answers 500" in links["/11"].reason
+    assert links["/11"].reason == (
+        "not asked, because 127.0.0.1 failed 5 times in a row, the last time since the server answers 500"
+    )
 
 
 def test_a_certificate_that_cannot_be_trusted_is_named(collect, tmp_path):
@@ -272,14 +293,15 @@ class Names(AbstractResolver):
         pass
 
 
-def test_a_name_that_points_to_a_private_address_is_refused_when_connected(site, limits):
+@pytest.mark.parametrize(("host", "addresses"), [("rebound.example", ["127.0.0.1"]), ("127.0.0.1", [])])
+def test_what_is_private_is_refused_where_the_connection_is_made(site, limits, host, addresses):
     public = limits.model_copy(update={"allow_private_hosts": False})
 
     async def ask():
-        async with Transport(public, Clock(), Names("127.0.0.1")) as transport:
-            await transport.ask(site.put("/page", page("Page")).replace("127.0.0.1", "rebound.example"))
+        async with Transport(public, Clock(), Names(*addresses)) as transport:
+            await transport.ask(site.put("/page", page("Page")).replace("127.0.0.1", host))
 
-    with pytest.raises(Refused, match=r"rebound\.example lies in a private network"):
+    with pytest.raises(Refused, match=f"{re.escape(host)} lies in a private network"):
         asyncio.run(ask())
     assert site.asked == []
 

@@ -61,6 +61,9 @@ def test_a_second_crawl_downloads_only_what_changed_and_the_states_add_up(site, 
     assert states(second, first) == ["changed", "failed", "new", "unchanged"]
     assert second["/same"].document == first["/same"].document
     assert second["/removed"].document == first["/removed"].document
+    # The 304 named no ETag; that of the page still counts.
+    collect("web", pages=pages)
+    assert site.statuses("/same") == [304, 304]
 
 
 def test_the_same_pages_give_the_same_documents(site, collect, store):
