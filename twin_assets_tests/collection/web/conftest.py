@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from served import Server, Site
+from served import Server, Site, page
 
 from resources.warehouse import Warehouse
 from resources.web import Web
@@ -85,5 +85,21 @@ def collect(source, site):
     def run(kind: str, **options):
         links = list(source(kind, **options).collect())
         return {link.address.removeprefix(site.address): link for link in links}
+
+    return run
+
+
+@pytest.fixture
+def look(site, collect):
+    """Collect a page that was known before, beside a good one, and return how it ended."""
+
+    def run(handler, *, path="/page", **options):
+        known = collect("web", pages=[site.put(path, page("Known"))])[path].document
+        site.put(path, handler)
+        site.asked.clear()
+        links = collect("web", pages=[site.url(path), site.put("/good", page("Good"))], **options)
+        assert links["/good"].outcome == "found"
+        assert links[path].document == known
+        return links[path]
 
     return run

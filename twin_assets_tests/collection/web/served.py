@@ -128,3 +128,7 @@ def urlset(*urls):
 def index(*urls):
     places = "".join(f"<sitemap><loc>{url}</loc></sitemap>" for url in urls)
     return f'<sitemapindex xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">{places}</sitemapindex>'
+
+
+def redirect(place):
+    return lambda _: web.Response(status=302, headers={"Location": place})

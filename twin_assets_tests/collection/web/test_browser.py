@@ -7,6 +7,7 @@ from aiohttp import web
 from served import WORDS, Server, page
 
 from twin_assets.collection.links import documents_of
+from twin_assets.collection.web.browser import BrowserReader
 from twin_assets.errors import UserError
 
 CHROMIUM = shutil.which("chromium")
@@ -68,6 +69,19 @@ fetch("{private}/post", {{method: "POST", body: "words"}}).catch(() => 0);
     assert site.statuses("/data") == []
     [document] = documents_of(links.values())
     assert "The rest was blocked." in document.text
+
+
+@needs_chromium
+def test_the_browser_has_no_network_of_its_own(site, collect, in_browser, monkeypatch):
+    async def leave_it_alone(_, page, context, **__):
+        return page
+
+    # Without the part that hands pages to it, the browser has to ask for them itself.
+    monkeypatch.setattr(BrowserReader, "_take_over_network", leave_it_alone)
+    link = collect("web", pages=[site.put("/one", page("One"))], javascript=True, limits=in_browser)["/one"]
+    assert link.outcome == "failed"
+    assert "the browser could not show it" in link.reason
+    assert site.statuses("/one") == [200]
 
 
 @needs_chromium
