@@ -2,10 +2,11 @@
 
 from collections import Counter
 from dataclasses import dataclass, replace
+from urllib.parse import urljoin
 
 from bs4 import BeautifulSoup
 
-from twin_assets.collection.web.addresses import platform_of
+from twin_assets.collection.web.addresses import platform_of, web_address
 from twin_assets.collection.web.answers import Failed, Refused
 from twin_assets.collection.web.metadata import Metadata, metadata_of
 from twin_assets.collection.web.platforms import writing_of
@@ -16,6 +17,10 @@ EXTRACTION_VERSION = "1"
 
 WORDS_BESIDE_A_LOGIN = 100
 """A page with a field for a password and fewer words is a login page, whatever its address."""
+
+MAX_DEPTH = 512
+"""Elements within elements that browsers, too, go no deeper into (Blink's kMaximumHTMLParserDOMTreeDepth); the time to
+read a page grows with the square of it."""
 
 
 @dataclass(frozen=True)
@@ -45,13 +50,45 @@ def page_of(html: str, url: str, platform: str | None = None) -> Page:
     if metadata.paywalled:
         raise Refused("only its beginning is public: the rest must be paid for")
     name = platform or platform_of(metadata.url)
+    if _is_too_deep(soup):
+        raise Failed(f"its elements are nested more than {MAX_DEPTH} deep: it may be broken on purpose")
+    _make_links_absolute(soup, url)
     writing = writing_of(soup, name)
-    markdown = markdown_of(str(writing.element))
+    try:
+        markdown = markdown_of(str(writing.element))
+    except RecursionError as error:
+        raise Failed("its elements are nested too deeply to be read") from error
     if asks_for_password and len(markdown.split()) < WORDS_BESIDE_A_LOGIN:
         raise Refused("it needs a login")
     if not any(character.isalnum() for character in markdown):
         raise Failed("there is no text on the page: if a browser shows some, set `javascript: true`")
     return Page(replace(metadata, subtitle=writing.subtitle or metadata.subtitle), markdown, name)
+
+
+def _is_too_deep(soup: BeautifulSoup) -> bool:
+    depths = {id(soup): 0}
+    for element in soup.find_all(True):
+        depth = depths[id(element.parent)] + 1
+        if depth > MAX_DEPTH:
+            return True
+        depths[id(element)] = depth
+    return False
+
+
+def _make_links_absolute(soup: BeautifulSoup, url: str) -> None:
+    """Write out where links lead: apart from its page, `/about` leads nowhere. Links within the page stay."""
+    base = soup.find("base", href=True)
+    start = web_address(str(base["href"]), url) if base else None
+    for name, attribute in (("a", "href"), ("img", "src")):
+        for element in soup.find_all(name, attrs={attribute: True}):
+            written = str(element[attribute]).strip()
+            if written.startswith("#"):
+                continue
+            try:
+                element[attribute] = urljoin(start or url, written)
+            except ValueError:
+                # What is no address leads nowhere in the original either.
+                continue
 
 
 def markdown_of(html: str) -> str:

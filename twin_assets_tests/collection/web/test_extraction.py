@@ -38,6 +38,21 @@ def test_code_headings_lists_tables_and_links_are_kept():
     assert "Menu" not in text
 
 
+def test_links_are_written_out_and_links_within_the_page_stay():
+    links = '<p>See <a href="/x">x</a>, <a href="y?a=1">y</a>, <a href="#z">z</a> and <a href="http://[bad">w</a>.</p>'
+    text = page_of(f"<article>{links}</article>", URL).markdown
+    assert "See [x](https://ann.example/x), [y](https://ann.example/blog/y?a=1), [z](#z) and [w](http://[bad)." in text
+    based = page_of(f'<head><base href="https://b.example/c/"></head><article>{links}</article>', URL).markdown
+    assert "[y](https://b.example/c/y?a=1)" in based
+
+
+def test_a_page_that_is_nested_without_end_is_said():
+    with pytest.raises(Failed, match="nested more than 512 deep"):
+        page_of("<article><p>word</p>" + "<div>" * 20_000 + "deep", URL)
+    with pytest.raises(Failed, match="nested too deeply"):
+        page_of("<article><p>word</p>" + "<div>" * 500 + "deep", URL)
+
+
 def test_metadata_is_read_from_open_graph():
     page = said(
         '<title>One | Ann</title><meta property="og:title" content="One"><meta property="og:description" content="Why">'
