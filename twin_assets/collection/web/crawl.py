@@ -76,14 +76,22 @@ class Crawl:
         known = self._known.get(url) or KnownPage(url=url)
         if known.crawl == self._task.crawl:
             return _link_of(known)
+        try:
+            return await self._look(known, entry)
+        except NoPageError as error:
+            return self._not_found(known, error)
+
+    async def _look(self, known: KnownPage, entry: Entry | None) -> Link:
         text = entry.content if entry else None
         if self._recipe.of_feed and entry and text:
             return self._found_in_feed(known, entry)
         try:
             return await self._read(known, entry)
-        except NoPageError as error:
+        except NoPageError:
             never_had = known.document is None or known.made_by == self._recipe.version_of_feed
-            return self._found_in_feed(known, entry) if entry and text and never_had else self._not_found(known, error)
+            if not (entry and text and never_had):
+                raise
+        return self._found_in_feed(known, entry)
 
     async def _read(self, known: KnownPage, entry: Entry | None) -> Link:
         version = self._recipe.version

@@ -50,14 +50,10 @@ def page_of(html: str, url: str, platform: str | None = None) -> Page:
     if metadata.paywalled:
         raise Refused("only its beginning is public: the rest must be paid for")
     name = platform or platform_of(metadata.url)
-    if _is_too_deep(soup):
-        raise Failed(f"its elements are nested more than {MAX_DEPTH} deep: it may be broken on purpose")
+    _check_depth(soup)
     _make_links_absolute(soup, url)
     writing = writing_of(soup, name)
-    try:
-        markdown = markdown_of(str(writing.element))
-    except RecursionError as error:
-        raise Failed("its elements are nested too deeply to be read") from error
+    markdown = _converted(str(writing.element))
     if asks_for_password and len(markdown.split()) < WORDS_BESIDE_A_LOGIN:
         raise Refused("it needs a login")
     if not any(character.isalnum() for character in markdown):
@@ -65,14 +61,13 @@ def page_of(html: str, url: str, platform: str | None = None) -> Page:
     return Page(replace(metadata, subtitle=writing.subtitle or metadata.subtitle), markdown, name)
 
 
-def _is_too_deep(soup: BeautifulSoup) -> bool:
+def _check_depth(soup: BeautifulSoup) -> None:
     depths = {id(soup): 0}
     for element in soup.find_all(True):
         depth = depths[id(element.parent)] + 1
         if depth > MAX_DEPTH:
-            return True
+            raise Failed(f"its elements are nested more than {MAX_DEPTH} deep: it may be broken on purpose")
         depths[id(element)] = depth
-    return False
 
 
 def _make_links_absolute(soup: BeautifulSoup, url: str) -> None:
@@ -92,5 +87,17 @@ def _make_links_absolute(soup: BeautifulSoup, url: str) -> None:
 
 
 def markdown_of(html: str) -> str:
-    """Return the writing in a page, or in a part of one, as Markdown; code stays as it is, to the character."""
-    return html_to_markdown(html, Counter())
+    """Return the text in a feed as Markdown; code stays as it is, to the character.
+
+    Raises:
+        Failed: If its elements are nested without end.
+    """
+    _check_depth(BeautifulSoup(html, "html.parser"))
+    return _converted(html)
+
+
+def _converted(html: str) -> str:
+    try:
+        return html_to_markdown(html, Counter())
+    except RecursionError as error:
+        raise Failed("its elements are nested too deeply to be read") from error

@@ -79,6 +79,15 @@ def test_the_option_content_takes_the_text_from_the_feed_alone(site, collect):
     assert site.statuses("/one") == []
 
 
+def test_one_text_in_a_feed_that_cannot_be_read_does_not_hide_the_others(site, collect):
+    feed = rss(site, "one", content=whole("<div>" * 5_000 + "word")).replace("</channel></rss>", "")
+    feed += rss(site, "two", content=whole("<p>Words.</p>")).partition("</language>")[2]
+    site.put("/feed", feed, "application/rss+xml")
+    links = collect("feed", url=site.url("/feed"), content="feed")
+    assert outcomes(links) == {"/one": "failed", "/two": "found"}
+    assert "nested more than 512 deep" in links["/one"].reason
+
+
 def test_a_feed_in_parts_is_read_to_its_end(site, collect):
     put_feed(site, "one", more=f'<atom:link rel="next" href="{site.url("/feed2")}"/>')
     circle = f'<atom:link rel="next" href="{site.url("/feed")}"/>'
