@@ -21,7 +21,7 @@ class StaticReader:
 
     async def read(self, url: str, validators: Validators) -> Reading:
         """Return the page at `url`; see `reading.Reader`."""
-        response = await self._strategy(validators).crawl(url)
+        response = await self._strategy(validators).crawl(url, config=self._strategy.config)
         unchanged = response.status_code == 304
         known = validators_of(response.response_headers)
         return Reading(
@@ -42,6 +42,9 @@ def _polite_strategy(fetcher: Fetcher) -> Any:
 
     class PoliteHTTPCrawlerStrategy(AsyncHTTPCrawlerStrategy):  # type: ignore[misc]
         """crawl4ai's HTTP strategy for one page, over a fetcher that is shared."""
+
+        # Made once, because crawl4ai takes longer to make one than to read a page.
+        config = CrawlerRunConfig()
 
         def __init__(self, validators: Validators) -> None:
             super().__init__()
