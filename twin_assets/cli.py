@@ -42,17 +42,38 @@ def options(
 @author_app.command("add")
 def author_add(
     slug: Annotated[str, typer.Argument(help="Short name: lower-case letters, digits, hyphens.")],
-    folder: Annotated[Path, typer.Option(help="Folder with the writings: Markdown, HTML, text, repositories.")],
     consent: Annotated[str, typer.Option(help="Who gave consent to build a twin of these writings.")],
+    folder: Annotated[
+        list[Path] | None, typer.Option(help="Folder with the writings: Markdown, HTML, text, repositories.")
+    ] = None,
+    feed: Annotated[list[str] | None, typer.Option(help="Address of an RSS or Atom feed.", metavar="URL")] = None,
+    sitemap: Annotated[list[str] | None, typer.Option(help="Address of a sitemap.", metavar="URL")] = None,
+    page: Annotated[list[str] | None, typer.Option(help="Address of a page.", metavar="URL")] = None,
     name: Annotated[str | None, typer.Option(help="Name as a reader knows it; made of the slug without it.")] = None,
 ) -> None:
-    """Add an author whose writings lie in a folder.
+    """Add an author whose writings lie in a folder, or on a site.
 
-    Example: twin author add ada-marsh --folder ~/writings --consent "Ada Marsh, by e-mail, 2026-03-01"
+    Give at least one of --folder, --feed, --sitemap and --page; each may be repeated. A feed names the latest pages,
+    a sitemap usually all of them. Sites are asked politely: robots.txt counts, and one page per second is read.
+
+    Examples:
+    twin author add ada-marsh --folder ~/writings --consent "Ada Marsh, by e-mail, 2026-03-01"
+
+    twin author add ada-marsh --feed https://ada-marsh.example/feed.xml --consent "Ada Marsh, by e-mail, 2026-03-01"
+
+    Other sources, and their options, are written into authors/SLUG.yaml by hand; README.md lists them.
     """
     from twin_assets.commands import add_author
 
-    add_author(slug, folder=folder, consent=consent, name=name)
+    add_author(
+        slug,
+        folders=folder or [],
+        feeds=feed or [],
+        sitemaps=sitemap or [],
+        pages=page or [],
+        consent=consent,
+        name=name,
+    )
 
 
 @author_app.command("list")

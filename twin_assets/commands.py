@@ -1,7 +1,7 @@
 """What each `twin` command does: argument in, table or file out."""
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -30,21 +30,41 @@ from twin_assets.staleness import AssetState
 from twin_assets.tables import print_rows
 
 
-def add_author(slug: str, *, folder: Path, consent: str, name: str | None) -> None:
-    """Write an author file, after making sure that the folder holds something to collect."""
+def add_author(
+    slug: str,
+    *,
+    folders: Sequence[Path],
+    feeds: Sequence[str],
+    sitemaps: Sequence[str],
+    pages: Sequence[str],
+    consent: str,
+    name: str | None,
+) -> None:
+    """Write an author file, after making sure that the folders hold something to collect, and addresses are such."""
     settings = Settings.load()
+    # Folders first, because they can be looked into at once.
+    sources = [
+        *({"type": "folder", "path": str(folder.resolve())} for folder in folders),
+        *({"type": "feed", "url": url} for url in feeds),
+        *({"type": "sitemap", "url": url} for url in sitemaps),
+        *([{"type": "web", "pages": list(pages)}] if pages else []),
+    ]
+    if not sources:
+        raise UserError("Say where the writings are: give --folder DIR, --feed URL, --sitemap URL or --page URL.")
     try:
         author = Author(
             slug=checked_slug(slug),
             name=name or slug.replace("-", " ").title(),
             consent=Consent(given_by=consent),
-            sources=[SourceConfig.model_validate({"type": "folder", "path": str(folder.resolve())})],
+            sources=[SourceConfig.model_validate(source) for source in sources],
         )
     except ValueError as error:
         raise UserError(str(error)) from error
-    documents = len(_documents_now(author, settings))
+    found = f"{len(_documents_now(author, settings))} documents to collect"
+    if feeds or sitemaps or pages:
+        found = "what there is to collect, the first build finds out"
     path = write_author(settings.authors_dir, author)
-    _say(f"Added {author.name} ({path.name}): {documents} documents to collect. Next: twin build {slug}")
+    _say(f"Added {author.name} ({path.name}): {found}. Next: twin build {slug}")
 
 
 def list_authors(*, as_json: bool) -> None:

@@ -90,6 +90,7 @@ class KnownPage(Entity):
     crawl: str = Field(default="", description="Crawl in which it was last looked at")
     times_missing: int = Field(default=0, ge=0, description="Crawls in a row that were told 404 or 410")
     note: str = Field(default="", description="What was said of it when it was last fetched, to be said again")
+    made_by: str = Field(default="", description="Hash of the options and the code that made the document")
     document: RawDocument | None = Field(default=None, description="The page as last collected")
 
 

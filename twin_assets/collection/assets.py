@@ -26,7 +26,7 @@ author_sites = dg.AssetSpec(
     owners=OWNERS,
     kinds={"file"},
     description=(
-        "The places where an author publishes, as the author file names them: folders, and imports.\n\n"
+        "The places where an author publishes, as the author file names them: folders, sites, and imports.\n\n"
         "They lie outside the platform. A sensor and `twin build` observe them and record a hash of their content; "
         "when it changes, `raw_documents` is stale."
     ),

@@ -60,6 +60,13 @@ def documents_of(links: Iterable[Link]) -> list[RawDocument]:
     return [link.document for link in links if link.document and link.outcome != "gone"]
 
 
+def repeated(link: Link, holder: str) -> Link:
+    """Return a link without its document, which the link `holder` brings already, and which must not come twice."""
+    return Link(
+        address=link.address, outcome="refused", reason=f"it is the same page as {holder}, which is collected already"
+    )
+
+
 def ledger_of(links: Sequence[Link], known: Mapping[str, KnownDocument]) -> list[LedgerLine]:
     """Return one line per link, and one per known document that no source names any more, which is gone.
 

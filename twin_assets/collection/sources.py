@@ -9,10 +9,26 @@ from twin_assets.collection.archives.source import ArchiveSource
 from twin_assets.collection.contract import Source, SourceContext
 from twin_assets.collection.folder import FolderSource
 from twin_assets.collection.imported import ImportedSource
-from twin_assets.collection.links import Link, documents_of
+from twin_assets.collection.links import Link, documents_of, repeated
 from twin_assets.collection.repositories.source import RepositoriesSource
+from twin_assets.collection.web.source import (
+    feed_source,
+    medium_source,
+    sitemap_source,
+    substack_source,
+    web_source,
+)
 from twin_assets.documents import Author, RawDocument, SourceConfig, content_hash
 from twin_assets.errors import UserError
+
+SITES: dict[str, Callable[[Author, SourceConfig, SourceContext], Source]] = {
+    "feed": feed_source,
+    "medium": medium_source,
+    "sitemap": sitemap_source,
+    "substack": substack_source,
+    "web": web_source,
+}
+"""The sources whose pages may name one another: a feed and a sitemap of one site, a story and where it stood first."""
 
 SOURCES: dict[str, Callable[[Author, SourceConfig, SourceContext], Source]] = {
     "folder": FolderSource.from_config,
@@ -23,6 +39,7 @@ SOURCES: dict[str, Callable[[Author, SourceConfig, SourceContext], Source]] = {
     "medium-export": ArchiveSource.from_config,
     "substack-export": ArchiveSource.from_config,
     "x": ArchiveSource.from_config,
+    **SITES,
 }
 
 
@@ -55,23 +72,32 @@ def must_be_collected(author: Author, context: SourceContext) -> bool:
 def collect_links(author: Author, context: SourceContext) -> list[Link]:
     """Read all sources of an author.
 
+    A page of a site that an earlier source brings already is brought once, and the later link says so.
+
     Raises:
         UserError: If a source cannot be read, or two sources bring a document of the same id.
     """
     links: list[Link] = []
-    titles: dict[str, str | None] = {}
+    holders: dict[str, Link] = {}
     for source in sources_of(author, context):
         for link in source.collect():
             if (document := link.document) and link.outcome != "gone":
-                if document.document_id in titles:
-                    raise UserError(
-                        f"{author.slug}: two documents have the same address or id "
-                        f"{document.url or document.document_id!r}: {titles[document.document_id]!r} and "
-                        f"{document.title!r}; remove one of them, or give it a url of its own."
-                    )
-                titles[document.document_id] = document.title
+                holder = holders.setdefault(document.document_id, link)
+                if holder is not link:
+                    links.append(_repeated(author, link, document, holder))
+                    continue
             links.append(link)
     return links
+
+
+def _repeated(author: Author, link: Link, document: RawDocument, holder: Link) -> Link:
+    if document.source in SITES:
+        return repeated(link, holder.address)
+    title = holder.document.title if holder.document else None
+    raise UserError(
+        f"{author.slug}: two documents have the same address or id {document.url or document.document_id!r}: "
+        f"{title!r} and {document.title!r}; remove one of them, or give it a url of its own."
+    )
 
 
 def collect_documents(author: Author, context: SourceContext) -> list[RawDocument]:
