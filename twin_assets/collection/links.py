@@ -75,7 +75,8 @@ def ledger_of(links: Sequence[Link], known: Mapping[str, KnownDocument]) -> list
         known: What the warehouse held before, by document id.
     """
     named = {link.document.document_id for link in links if link.document}
-    named |= {link.address for link in links if link.outcome == "gone"}
+    # By address too: a link that is gone, or refused now that an option says so, comes without its document.
+    named |= {link.address for link in links}
     vanished = [
         document for document in known.values() if document.document_id not in named and document.address not in named
     ]

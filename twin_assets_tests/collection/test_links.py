@@ -58,6 +58,12 @@ def test_what_could_not_be_reached_today_stays_and_what_is_gone_goes():
     assert documents_of(links) == [kept, raw("here")]
 
 
+def test_a_document_that_is_refused_from_now_on_is_told_once():
+    before = raw("reply")
+    links = [link("reply", outcome="refused", reason="it is a reply")]
+    assert [line.state for line in ledger_of(links, known_as(before))] == ["refused"]
+
+
 def test_a_link_that_was_found_without_a_document_is_a_fault_of_the_source():
     with pytest.raises(ValueError, match="was found, but has no document"):
         ledger_of([link("odd")], {})

@@ -28,6 +28,7 @@ def test_columns_have_the_types_of_the_fields_and_only_optional_ones_may_be_null
         "language",
         "published_at",
         "duplicate_of",
+        "duplicate_kind",
     }
 
 
