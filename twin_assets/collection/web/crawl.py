@@ -162,7 +162,7 @@ def _link_of(page: KnownPage) -> Link:
     return Link(
         address=page.url,
         outcome="failed",
-        reason=f"there is no such page any more; it was asked for {page.times_missing} times, and counts as gone after "
-        f"{TIMES_MISSING_BEFORE_GONE}",
+        reason="there is no such page any more; it counts as gone if it is missing in "
+        f"{TIMES_MISSING_BEFORE_GONE} collections in a row (now: {page.times_missing})",
         document=page.document,
     )

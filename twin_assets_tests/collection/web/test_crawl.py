@@ -80,7 +80,7 @@ def test_a_page_is_gone_after_three_crawls_that_do_not_find_it_and_not_before(si
     for times in (1, 2):
         link = collect("web", pages=[url])["/one"]
         assert (link.outcome, link.document) == ("failed", first["/one"].document)
-        assert f"asked for {times} times" in link.reason
+        assert f"in a row (now: {times})" in link.reason
     last = collect("web", pages=[url])
     assert states(last, first) == ["gone"]
     assert documents_of(last.values()) == []
