@@ -5,16 +5,22 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+import dagster as dg
 import pytest
 import yaml
 from small_author import AUTHOR, TINY, Place
 from upath import UPath
 
 from resources.io_managers import read_rows
+from twin_assets.building import Builder
 from twin_assets.documents import Chunk
 from twin_assets.errors import UserError
+from twin_assets.runs import process_tags
 from twin_assets.training.manifest import verify_manifest
 
 EDITED = "articles/drop-the-index.md"
@@ -127,18 +133,15 @@ def test_a_failed_step_is_told_in_a_sentence_and_leaves_what_was_there(place):
     assert chunks(place) == before
 
 
-def test_an_interrupted_training_leaves_the_old_model_whole_and_the_next_build_ends_well(place, tmp_path):
+@contextmanager
+def endless_training(place: Place, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Run `twin build` with a training that would take many minutes, and enter the block while it trains."""
     model = place.artifacts / "base_model"
-    before = verify_manifest(model).data_version
-    edit_one_sentence(place)
-    # A training that would take many minutes, so that the interruption meets it.
     endless = {**TINY["ops"]["base_model"]["config"], "token_budget": 100_000_000, "max_epochs": 100_000.0}
-    config = tmp_path / "endless.yaml"
-    config.write_text(yaml.safe_dump({"ops": {"base_model": {"config": endless}}}), encoding="utf-8")
-    with (tmp_path / "stderr").open("w") as stderr:
+    with (folder / "stderr").open("w") as stderr:
         process = subprocess.Popen(
-            [Path(sys.executable).with_name("twin"), "build", AUTHOR, "--until", "base_model", "--config", str(config)],
-            env={**os.environ, "TWIN_HOME": str(place.settings.home), "TWIN_AUTHORS_DIR": str(place.root / "authors")},
+            twin_build(folder, {"ops": {"base_model": {"config": endless}}}),
+            env=environment(place),
             stdout=subprocess.DEVNULL,
             stderr=stderr,
             start_new_session=True,
@@ -146,14 +149,34 @@ def test_an_interrupted_training_leaves_the_old_model_whole_and_the_next_build_e
     try:
         deadline = time.monotonic() + 120
         while not list(model.parent.glob("base_model.partial-*")):
-            assert process.poll() is None, (tmp_path / "stderr").read_text(encoding="utf-8")
+            assert process.poll() is None, (folder / "stderr").read_text(encoding="utf-8")
             assert time.monotonic() < deadline
             time.sleep(0.1)
-        os.killpg(process.pid, signal.SIGINT)
-        assert process.wait(timeout=90) == 1
+        yield process
     finally:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
+
+
+def twin_build(folder: Path, config: dict[str, Any]) -> list[str]:
+    """Return the command that builds the base model with a configuration."""
+    file = folder / "config.yaml"
+    file.write_text(yaml.safe_dump(config), encoding="utf-8")
+    twin = Path(sys.executable).with_name("twin")
+    return [str(twin), "build", AUTHOR, "--until", "base_model", "--config", str(file)]
+
+
+def environment(place: Place) -> dict[str, str]:
+    return {**os.environ, "TWIN_HOME": str(place.settings.home), "TWIN_AUTHORS_DIR": str(place.root / "authors")}
+
+
+def test_an_interrupted_training_leaves_the_old_model_whole_and_the_next_build_ends_well(place, tmp_path):
+    model = place.artifacts / "base_model"
+    before = verify_manifest(model).data_version
+    edit_one_sentence(place)
+    with endless_training(place, tmp_path) as process:
+        os.killpg(process.pid, signal.SIGINT)
+        assert process.wait(timeout=90) == 1
     assert "interrupted" in (tmp_path / "stderr").read_text(encoding="utf-8")
     assert verify_manifest(model).data_version == before
     outcome = place.build(until="base_model", run_config=TINY)
@@ -161,3 +184,63 @@ def test_an_interrupted_training_leaves_the_old_model_whole_and_the_next_build_e
     assert outcome.built == ("base_model",)
     assert verify_manifest(model).data_version != before
     assert list(model.parent.glob("base_model.*-*")) == []
+
+
+def test_a_build_that_was_killed_in_a_pool_does_not_hold_up_the_next_one(place, tmp_path):
+    edit_one_sentence(place)
+    with endless_training(place, tmp_path) as process:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait(timeout=30)
+    done = subprocess.run(
+        twin_build(tmp_path, TINY),
+        env=environment(place),
+        capture_output=True,
+        text=True,
+        timeout=180,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert f"The build of {AUTHOR} that began at" in done.stderr
+    assert "was killed; its place is free again" in " ".join(done.stderr.split())
+    with place.instance() as instance:
+        killed = instance.get_runs(dg.RunsFilter(tags={"twin/pid": str(process.pid)}))
+        assert {run.status for run in killed} <= {dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE}
+        assert dg.DagsterRunStatus.FAILURE in {run.status for run in killed}
+
+
+def occupy(instance: dg.DagsterInstance, pool: str) -> str:
+    """Let a living run of another build hold the only place in a pool; return its id."""
+    run = dg.DagsterRun(
+        job_name="twin", run_id="0" * 32, status=dg.DagsterRunStatus.STARTED, tags={"author": "bob", **process_tags()}
+    )
+    instance.add_run(run)
+    instance.event_log_storage.initialize_concurrency_limit_to_default(pool)
+    assert instance.event_log_storage.claim_concurrency_slot(pool, run.run_id, "base_model").is_claimed
+    return run.run_id
+
+
+def test_a_build_that_has_to_wait_for_a_training_says_for_whose_and_goes_on_when_it_is_done(empty_place):
+    notices: list[str] = []
+    with empty_place.instance() as instance:
+        other = occupy(instance, "crawl")
+
+        def notice(sentence: str) -> None:
+            notices.append(sentence)
+            instance.event_log_storage.free_concurrency_slots_for_run(other)
+
+        builder = Builder(empty_place.definitions(), instance, empty_place.settings)
+        outcome = builder.build(AUTHOR, until="raw_documents", notice=notice)
+    assert outcome.success, outcome.failures
+    (said,) = notices
+    assert "raw_documents waits until base_model of the build of bob that began at" in said
+    assert f"(process {os.getpid()})" in said
+
+
+def test_waiting_for_a_place_can_be_interrupted(empty_place):
+    with empty_place.instance() as instance:
+        occupy(instance, "crawl")
+        builder = Builder(empty_place.definitions(), instance, empty_place.settings)
+        outcome = builder.build(AUTHOR, until="raw_documents", notice=lambda _: signal.raise_signal(signal.SIGINT))
+    assert not outcome.success
+    assert outcome.built == ()
+    assert "The build was interrupted" in outcome.failures[0]
