@@ -13,6 +13,7 @@ from typing import Any
 import dagster as dg
 
 from jobs.jobs import TWIN_JOB
+from resources.project import Project
 from resources.warehouse import Warehouse
 from resources.web import Web
 from twin_assets.collection.authors import author_slugs, load_author
@@ -20,6 +21,7 @@ from twin_assets.collection.contract import SourceContext
 from twin_assets.collection.observation import observe_author
 from twin_assets.collection.sources import must_be_collected
 from twin_assets.errors import UserError
+from twin_assets.observed_settings import observe_settings
 from twin_assets.partitions import AUTHORS_PARTITION
 from twin_assets.runs import end_killed_runs, process_tags
 from twin_assets.settings import Settings
@@ -61,6 +63,7 @@ class Builder:
         self._instance = instance
         self._settings = settings
         self._warehouse = Warehouse.from_settings(settings)
+        self._project = Project.from_settings(settings)
         self._web = Web.from_settings(settings)
 
     def reader(self) -> StateReader:
@@ -68,12 +71,14 @@ class Builder:
         return StateReader(self._definitions, self._instance)
 
     def register_authors(self, *, wanted: str | None = None, notice: Notice = lambda _: None) -> list[str]:
-        """Add a partition for every author who has something to collect, and record what the sources hold.
+        """Add a partition for every author who has something to collect; record what sources hold and settings are.
 
         Raises:
             UserError: If the `wanted` author cannot be used; the others are passed over with a notice.
         """
         registered = []
+        if settings := observe_settings(self._instance, self._project):
+            self._instance.report_runless_asset_event(settings)
         with self._sources() as context:
             for slug in author_slugs(self._settings.authors_dir):
                 try:

@@ -21,6 +21,7 @@ from twin_assets.datasets.splitting import TooLittleTextError, split_documents
 from twin_assets.documents import BaseModelRef, CleanedDocument, content_hash
 from twin_assets.errors import UserError
 from twin_assets.evaluation.plots import loss_curve
+from twin_assets.observed_settings import SETTINGS
 from twin_assets.partitions import authors_partitions
 from twin_assets.reporting import OWNERS, data_version, picture, readable, rows_version
 from twin_assets.settings import OFFLINE_BASE_MODEL
@@ -39,6 +40,7 @@ OFFLINE_LICENCE = "the licence of the writings it was trained on"
 
 @dg.asset(
     ins={"cleaned_documents": EVERY_AUTHOR},
+    deps=[SETTINGS],
     group_name="training",
     owners=OWNERS,
     kinds={"pytorch", "huggingface"},
@@ -114,7 +116,7 @@ def base_model(
 
 @dg.asset(
     partitions_def=authors_partitions,
-    deps=["instruct_dataset"],
+    deps=["instruct_dataset", SETTINGS],
     group_name="training",
     owners=OWNERS,
     kinds={"pytorch", "huggingface", "mlflow"},
@@ -158,7 +160,7 @@ def sft_checkpoint(
 
 @dg.asset(
     partitions_def=authors_partitions,
-    deps=["preference_dataset", sft_checkpoint],
+    deps=["preference_dataset", sft_checkpoint, SETTINGS],
     group_name="training",
     owners=OWNERS,
     kinds={"pytorch", "huggingface", "mlflow"},

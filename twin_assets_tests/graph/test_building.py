@@ -86,6 +86,36 @@ def test_a_second_build_does_nothing(place):
     assert (outcome.run_id, outcome.built, outcome.success) == (None, (), True)
 
 
+def test_another_seed_makes_stale_what_reads_it_and_a_build_settles_it(place, monkeypatch):
+    monkeypatch.setenv("TWIN_SEED", "7")
+    assert place.build(until="cleaned_documents").run_id is None
+    with place.states() as reader:
+        states = {state.asset: state for state in reader.states(AUTHOR)}
+    for asset in ("base_model", "instruct_dataset", "sft_checkpoint", "eval_report", "style_profile"):
+        assert "settings has a new data version" in states[asset].causes, asset
+    assert states["raw_documents"].state == states["cleaned_documents"].state == "fresh"
+    assert place.build(until="style_profile").built == ("style_profile",)
+    assert place.build(until="style_profile").run_id is None
+
+
+def test_a_model_is_not_measured_on_what_it_was_trained_on(place, monkeypatch):
+    monkeypatch.setenv("TWIN_TEST_FRACTION", "0.45")
+    with place.instance() as instance:
+        result = (
+            place.definitions()
+            .resolve_job_def("twin")
+            .execute_in_process(
+                partition_key=AUTHOR,
+                asset_selection=[dg.AssetKey("eval_report")],
+                instance=instance,
+                raise_on_error=False,
+            )
+        )
+    assert not result.success
+    (failure,) = [event for event in result.all_events if event.is_step_failure]
+    assert "held-out documents were trained on" in failure.step_failure_data.error.cause.message
+
+
 def test_an_unknown_author_suggests_the_nearest(place):
     with pytest.raises(UserError, match=f"Did you mean '{AUTHOR}'"):
         place.build("ann-red")
