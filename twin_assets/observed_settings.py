@@ -13,17 +13,27 @@ from twin_assets.reporting import OWNERS, data_version
 SETTINGS = "settings"
 DATA_VERSION_TAG = "dagster/data_version"
 
-settings_spec = dg.AssetSpec(
-    SETTINGS,
-    group_name="sources",
-    owners=OWNERS,
-    kinds={"file"},
-    description=(
-        "The settings that shape results: seed, share of held-out documents, base model, embedding model.\n\n"
-        "They come from the environment, `.env` and the profile. A sensor and `twin build` observe them and record a "
-        "hash of their values; when one changes, every asset that reads them is stale."
-    ),
+
+@dg.multi_observable_source_asset(  # type: ignore[untyped-decorator]
+    name="look_at_the_settings",
+    specs=[
+        dg.AssetSpec(
+            SETTINGS,
+            group_name="sources",
+            owners=OWNERS,
+            kinds={"file"},
+            description=(
+                "The settings that shape results: seed, share of held-out documents, base model, embedding model.\n\n"
+                "They come from the environment, `.env` and the profile. A sensor and `twin build` observe them and "
+                "record a hash of their values; when one changes, every asset that reads them is stale."
+            ),
+        )
+    ],
 )
+def settings(project: Project) -> dg.ObserveResult:
+    """Observe the settings, as the button of the Dagster UI asks for it."""
+    values = project.shaping_results()
+    return dg.ObserveResult(asset_key=SETTINGS, data_version=data_version(values), metadata=values)
 
 
 def observe_settings(instance: dg.DagsterInstance, project: Project) -> dg.AssetObservation | None:
