@@ -26,7 +26,7 @@ from twin_assets.partitions import AUTHORS_PARTITION
 from twin_assets.runs import end_killed_runs, process_tags
 from twin_assets.settings import Settings
 from twin_assets.staleness import AssetState, StateReader
-from twin_assets.watching import Notice, Progress, RunWatch
+from twin_assets.watching import KEPT, Notice, Progress, RunWatch
 
 COLLECTED = "raw_documents"
 """The asset that is built on every build if a source is a site: only asking it tells whether it has changed."""
@@ -53,6 +53,8 @@ class Build:
     """The assets whose step failed."""
     failures: tuple[str, ...] = field(default=())
     """Why, a sentence per failed step."""
+    interrupted: bool = False
+    """Whether somebody ended it."""
 
 
 class Builder:
@@ -163,7 +165,11 @@ class Builder:
         return [asset for asset in targets if asset in below]
 
     def _build_shared_inputs(self, other: str, targets: Sequence[str], notice: Notice) -> None:
-        """Bring up to date what assets of this build read of another author."""
+        """Bring up to date what assets of this build read of another author.
+
+        Raises:
+            UserError: If somebody interrupts it: who presses Ctrl-C means the whole build.
+        """
         if not {"base_model", "eval_report"} & set(targets):
             return
         selection = self._selection(other, [asset for asset in READ_OF_EVERY_AUTHOR if asset in targets], force=False)
@@ -171,6 +177,8 @@ class Builder:
             return
         notice(f"Reading the writings of {other}, which the base model and the comparison of styles need.")
         build = self._run(other, selection, stage="shared inputs", notice=notice)
+        if build.interrupted:
+            raise UserError(f"The build was interrupted while it read the writings of {other}; {KEPT}")
         for failure in build.failures:
             notice(f"{other} is passed over: {failure}")
 
@@ -197,7 +205,9 @@ class Builder:
             run_config={**QUIET_LOG, **(config or {})},
             raise_on_error=False,
         )
-        return Build(author, run_id, watch.built, result.success, watch.failed, tuple(watch.failures()))
+        return Build(
+            author, run_id, watch.built, result.success, watch.failed, tuple(watch.failures()), watch.interrupted
+        )
 
     def states(self, author: str) -> list[AssetState]:
         """Return the states of all assets for one author."""
