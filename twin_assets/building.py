@@ -118,9 +118,11 @@ class Builder:
             run_config: Run configuration of the assets.
 
         Raises:
-            UserError: If the author or the asset is unknown, or the author's sources cannot be used.
+            UserError: If the author, the asset or a field of the configuration is unknown, or the author's sources
+                cannot be used.
         """
         load_author(self._settings.authors_dir, author)
+        self._check_config(run_config or {})
         targets = self._targets(until)
         registered = self.register_authors(wanted=author, notice=notice)
         for other in registered:
@@ -130,6 +132,10 @@ class Builder:
         if COLLECTED in targets and not force and self._only_collecting_tells(author):
             collected = self._run(author, [COLLECTED], stage="collection", notice=notice, progress=progress)
         selection = self._selection(author, targets, force=force) if collected.success else []
+        if idle := [op for op in (run_config or {}).get("ops", {}) if op not in selection]:
+            notice(
+                f"The configuration of {', '.join(idle)} is not used: this build does not run it (--force builds all)."
+            )
         if not selection:
             return collected
         config = merged(run_config or {}, _force(selection)) if force else run_config
@@ -145,6 +151,21 @@ class Builder:
             raise UserError(f"There is no asset {until!r}; the assets are: {', '.join(order)}.")
         above = reader.upstream(until)
         return [asset for asset in order if asset in above]
+
+    def _check_config(self, run_config: Mapping[str, Any]) -> None:
+        """Make sure that the configuration is one of the whole job.
+
+        Raises:
+            UserError: If a field is unknown, or its value is of the wrong type; the first such field is named.
+        """
+        try:
+            dg.validate_run_config(self._definitions.resolve_job_def(TWIN_JOB), {**QUIET_LOG, **run_config})
+        except dg.DagsterInvalidConfigError as error:
+            # What Dagster expects in its place is the whole schema: some thousand characters.
+            problem = error.errors[0].message.partition(" Expected")[0].replace("root:", "").rstrip(".")
+            raise UserError(
+                f"The run configuration is not usable: {problem}. The launchpad of the UI shows every field."
+            ) from error
 
     def _only_collecting_tells(self, author: str) -> bool:
         """Return whether a source of the author has to be asked, as a site has, to know if anything is new there."""

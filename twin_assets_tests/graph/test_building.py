@@ -126,6 +126,33 @@ def test_an_unknown_asset_names_those_that_there_are(place):
         place.build(until="vectors")
 
 
+@pytest.mark.parametrize(
+    ("config", "field"),
+    [
+        ({"ops": {"sft_checkpoint": {"config": {"max_stepss": 3}}}}, '"max_stepss" at path ops:sft_checkpoint:config'),
+        ({"ops": {"sft_checkpoint": {"config": {"max_steps": "many"}}}}, "ops:sft_checkpoint:config:max_steps"),
+        ({"ops": {"sft": {"config": {}}}}, '"sft" at path ops'),
+        ({"ops": None}, "ops must not be None"),
+    ],
+)
+def test_a_configuration_that_cannot_be_used_is_refused_in_a_sentence_before_anything_is_built(
+    empty_place, config, field
+):
+    with pytest.raises(UserError) as caught:
+        empty_place.build(run_config=config)
+    assert field in str(caught.value)
+    assert len(str(caught.value)) < 250
+    with empty_place.states() as reader:
+        assert reader.state("raw_documents", AUTHOR).state == "missing"
+
+
+def test_a_configuration_of_what_is_not_built_is_told(empty_place):
+    notices: list[str] = []
+    config = {"ops": {"sft_checkpoint": {"config": {"max_steps": 3}}}}
+    assert empty_place.build(until="raw_documents", run_config=config, notice=notices.append).success
+    assert [notice for notice in notices if "configuration of sft_checkpoint is not used" in notice]
+
+
 def test_a_broken_author_file_and_an_empty_folder_of_others_do_not_stop_a_build(empty_place):
     (empty_place.root / "authors" / "zoe.yaml").write_text("name: [", encoding="utf-8")
     empty_place.add_author("yan", "../nowhere")
