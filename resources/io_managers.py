@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from pydantic import BaseModel, Field
 from upath import UPath
 
-from resources.artifacts import ArtifactStore, writing
+from resources.artifacts import ArtifactStore, refusals_told, writing
 from resources.schemas import arrow_schema
 from twin_assets.documents import Entity
 
@@ -76,8 +76,9 @@ class TableIOManager(ArtifactIOManager):
 
     def write(self, path: UPath, value: Iterable[Entity]) -> None:
         """Write rows as Parquet; the columns are the entity's fields."""
-        with writing(path) as partial:
-            write_rows(partial, list(value))
+        rows = list(value)
+        with writing(path) as partial, refusals_told(path):
+            write_rows(partial, rows)
 
     def read(self, path: UPath, kind: type[Entity]) -> list[Entity]:
         """Read rows of type `kind`."""
@@ -90,6 +91,9 @@ class DatasetIOManager(ArtifactIOManager):
     def write(self, path: UPath, value: Iterable[Any]) -> None:
         """Write train.parquet and test.parquet; neither takes its place before both are written.
 
+        The two moves are one after the other: a process that is killed between them, or two that write at once, can
+        leave files of two writings side by side, until the asset is built again.
+
         Raises:
             ValueError: If there are no rows.
         """
@@ -99,8 +103,10 @@ class DatasetIOManager(ArtifactIOManager):
         # A new train split beside an old test split would let documents leak from one into the other.
         with ExitStack() as both:
             for split in SPLITS:
-                partial = both.enter_context(writing(path / f"{split}.parquet"))
-                write_rows(partial, [row for row in rows if row.split == split], kind=type(rows[0]))
+                file = path / f"{split}.parquet"
+                partial = both.enter_context(writing(file))
+                with refusals_told(file):
+                    write_rows(partial, [row for row in rows if row.split == split], kind=type(rows[0]))
 
     def read(self, path: UPath, kind: type[Entity]) -> list[Entity]:
         """Read the rows of both splits, train first."""

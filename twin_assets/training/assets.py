@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+from upath import UPath
 
-from resources.artifacts import ArtifactStore
+from resources.artifacts import ArtifactStore, scratch_beside
 from resources.io_managers import EVERY_AUTHOR, write_rows
 from resources.project import Project
 from resources.tracker import Tracker
@@ -69,11 +70,10 @@ def base_model(
         return _pointer(project)
     corpus = training_side(cleaned_documents, project)
     folder = artifacts.folder("base_model")
-    dataset = folder.with_name(".base_model.corpus")
-    shutil.rmtree(dataset, ignore_errors=True)
+    dataset = scratch_beside(folder.with_name("base_model.corpus"))
     dataset.mkdir(parents=True)
     try:
-        write_rows(artifacts.path(".base_model.corpus") / "train.parquet", corpus)
+        write_rows(UPath(dataset) / "train.parquet", corpus)
         spec = TrainingSpec(
             stage="pretrain",
             author=None,
