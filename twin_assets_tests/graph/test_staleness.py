@@ -1,8 +1,12 @@
 """What is fresh, stale and missing, and why, on an author that was really built."""
 
+import json
+
 import dagster as dg
 import pytest
 from small_author import AUTHOR
+
+from twin_assets.commands import build_author
 
 SENTENCE = "Expected one thing; found another."
 
@@ -37,6 +41,18 @@ def test_a_check_that_only_warns_asks_for_no_build(place):
     assert state.complaints == (SENTENCE,)
     assert not state.needs_building
     assert place.build().run_id is None
+
+
+def test_a_check_that_only_warns_is_told_with_its_sentence_and_nothing_is_called_failed(place, monkeypatch, capsys):
+    report(place, "eval_report", "sft_beats_the_base_model", blocking=False)
+    monkeypatch.setenv("TWIN_HOME", str(place.settings.home))
+    monkeypatch.setenv("TWIN_AUTHORS_DIR", str(place.root / "authors"))
+    build_author(AUTHOR, until=None, force=False, config=None, as_json=True)
+    printed = capsys.readouterr()
+    states = {row["asset"]: row["state"] for row in json.loads(printed.out)}
+    assert states["eval_report"] == "fresh"
+    said = " ".join(printed.err.split())
+    assert f"check not passed: eval_report: sft_beats_the_base_model: {SENTENCE}" in said
 
 
 def test_a_blocking_check_that_failed_asks_for_a_build(place):
