@@ -43,12 +43,12 @@ def test_a_check_that_only_warns_asks_for_no_build(place):
     assert place.build().run_id is None
 
 
-def test_a_check_that_only_warns_is_told_with_its_sentence_and_nothing_is_called_failed(place, monkeypatch, capsys):
+def test_a_check_that_only_warns_is_told_with_its_sentence_and_nothing_is_called_failed(place, monkeypatch, capfd):
     report(place, "eval_report", "sft_beats_the_base_model", blocking=False)
     monkeypatch.setenv("TWIN_HOME", str(place.settings.home))
     monkeypatch.setenv("TWIN_AUTHORS_DIR", str(place.root / "authors"))
     build_author(AUTHOR, until=None, force=False, config=None, as_json=True)
-    printed = capsys.readouterr()
+    printed = capfd.readouterr()
     states = {row["asset"]: row["state"] for row in json.loads(printed.out)}
     assert states["eval_report"] == "fresh"
     said = " ".join(printed.err.split())
