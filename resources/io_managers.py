@@ -4,7 +4,6 @@ The annotation of an asset's parameter says what is wanted: `list[Chunk]` is the
 `dict[str, list[Chunk]]` those of every author that has one, `StyleProfile` a report. No asset knows a path.
 """
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any, TypeVar, get_args, get_origin
@@ -149,11 +148,6 @@ def read_rows(path: UPath, kind: type[Row]) -> list[Row]:
     with path.open("rb") as file:
         rows: list[Mapping[str, Any]] = pq.read_table(file, columns=list(kind.model_fields)).to_pylist()
     return [kind.model_validate(row) for row in rows]
-
-
-def rows_as_json(rows: Iterable[Entity]) -> list[Any]:
-    """Return rows as plain JSON values: the form that data versions are hashes of."""
-    return [json.loads(row.model_dump_json()) for row in rows]
 
 
 def _kind(annotation: Any) -> type[Any]:

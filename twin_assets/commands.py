@@ -10,7 +10,7 @@ import dagster as dg
 import yaml
 from rich.console import Console
 
-from resources.tracker import CHAMPION, Tracker
+from resources.tracker import CHAMPION, Tracker, registered_name
 from resources.warehouse import Warehouse
 from resources.web import Web
 from twin_assets.building import COLLECTED, Build, Builder
@@ -183,7 +183,7 @@ def promote_version(author: str, version: str) -> None:
     settings = Settings.load()
     load_author(settings.authors_dir, author)
     tracker = Tracker.from_settings(settings)
-    name = f"twin-{author}"
+    name = registered_name(author)
     known = [item.version for item in tracker.versions(name)]
     if version not in known:
         raise UserError(f"{name} has no version {version!r}; it has: {', '.join(known) or 'none yet'}.")
