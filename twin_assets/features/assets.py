@@ -16,6 +16,7 @@ from twin_assets.features.chunking import build_splitter, chunk_document
 from twin_assets.features.cleaning import clean_document
 from twin_assets.features.coverage import coverage
 from twin_assets.features.deduplication import mark_near_duplicates
+from twin_assets.observed_settings import SETTINGS
 from twin_assets.partitions import authors_partitions
 from twin_assets.reporting import OWNERS, count_table, counts, data_version, quoted, table_result
 
@@ -72,6 +73,7 @@ def cleaned_documents(
 
 @dg.asset(
     partitions_def=authors_partitions,
+    deps=[SETTINGS],
     group_name="features",
     owners=OWNERS,
     kinds={"parquet"},
@@ -119,6 +121,7 @@ def chunks(
 
 @dg.asset(
     partitions_def=authors_partitions,
+    deps=[SETTINGS],
     group_name="features",
     owners=OWNERS,
     kinds={"qdrant"},

@@ -91,7 +91,7 @@ def test_another_seed_makes_stale_what_reads_it_and_a_build_settles_it(place, mo
     assert place.build(until="cleaned_documents").run_id is None
     with place.states() as reader:
         states = {state.asset: state for state in reader.states(AUTHOR)}
-    for asset in ("base_model", "instruct_dataset", "sft_checkpoint", "eval_report", "style_profile"):
+    for asset in ("chunks", "embeddings", "base_model", "instruct_dataset", "sft_checkpoint", "eval_report"):
         assert "settings has a new data version" in states[asset].causes, asset
     assert states["raw_documents"].state == states["cleaned_documents"].state == "fresh"
     assert place.build(until="style_profile").built == ("style_profile",)
