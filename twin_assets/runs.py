@@ -39,7 +39,8 @@ def end_killed_runs(instance: dg.DagsterInstance, notice: Notice) -> None:
     wanted = dg.RunsFilter(statuses=UNFINISHED, tags={_LAUNCHED_BY: LAUNCHER, _HOST: socket.gethostname()})
     for record in instance.get_run_records(wanted):
         run = record.dagster_run
-        if _began(int(run.tags[_PID])) == run.tags[_BEGAN]:
+        # Whoever runs a build again in the UI gets a run with its tags, and another process.
+        if run.parent_run_id or _began(int(run.tags[_PID])) == run.tags[_BEGAN]:
             continue
         instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
         instance.report_run_failed(run, message=f"The process of this run, {run.tags[_PID]}, was killed.")
