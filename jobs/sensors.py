@@ -11,6 +11,7 @@ from twin_assets.collection.authors import author_slugs, load_author
 from twin_assets.collection.contract import SourceContext
 from twin_assets.collection.observation import observe_author
 from twin_assets.errors import UserError
+from twin_assets.observed_settings import observe_settings
 from twin_assets.partitions import AUTHORS_PARTITION, authors_partitions
 
 CPU_GROUPS = ("collection", "features", "evaluation", "serving")
@@ -25,9 +26,10 @@ CPU_GROUPS = ("collection", "features", "evaluation", "serving")
 def author_files(
     context: dg.SensorEvaluationContext, project: Project, warehouse: Warehouse, web: Web
 ) -> dg.SensorResult:
-    """Add a partition for each author who has something to collect, and record what the sources hold."""
+    """Add a partition for each author who has something to collect; record what sources hold and settings are."""
     known = set(context.instance.get_dynamic_partitions(AUTHORS_PARTITION))
-    found, observations, refused = [], [], []
+    found, refused = [], []
+    observations = [seen for seen in [observe_settings(context.instance, project)] if seen]
     with warehouse.session() as session:
         sources = SourceContext(project.authors_path, session.imported_documents, session, web)
         for slug in author_slugs(project.authors_path):
@@ -86,4 +88,4 @@ def _tick_summary(found: list[str], observed: int, refused: list[str]) -> str | 
         return None
     if refused:
         return f"{len(refused)} author files cannot be used: {' '.join(refused)}"
-    return "No new author, and no source has changed."
+    return "No new author, and no source or setting has changed."

@@ -10,9 +10,13 @@ The layout is the public contract of the platform:
 An asset without partitions leaves the author out. What stands in an artifact is not this module's business.
 """
 
+import glob
+import shutil
 import tempfile
+import time
+import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import dagster as dg
@@ -21,6 +25,9 @@ from upath import UPath
 
 from twin_assets.errors import UserError
 from twin_assets.settings import Settings
+
+SCRATCH_SECONDS = 7 * 24 * 3600
+"""Age after which what lies in a scratch place was left by a process that was killed."""
 
 
 class ArtifactStore(dg.ConfigurableResource):  # type: ignore[type-arg]
@@ -50,7 +57,7 @@ class ArtifactStore(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     def write_text(self, path: UPath, text: str) -> None:
         """Write a text whole or not at all."""
-        with writing(path) as partial:
+        with writing(path) as partial, refusals_told(path):
             partial.write_text(text, encoding="utf-8")
 
 
@@ -59,26 +66,53 @@ def writing(path: UPath) -> Iterator[UPath]:
     """Give a place to write to, and move it to `path` when the block ends well.
 
     What stood at `path` stays whole until then, and for good if the block raises: a full disk costs the new artifact,
-    never the old one. For an object store the place is a local file, which is sent when it is complete.
+    never the old one. The place is this block's own, so that of two runs that write one artifact the later one counts,
+    whole. For an object store it is a local file, which is sent when it is complete. Put what writes there under
+    `refusals_told(path)`; other errors of the block are not this function's to rename.
 
     Raises:
-        UserError: If the file system refuses: it is full, or may not be written.
+        UserError: If the file system refuses the place, or the move.
+    """
+    if path.protocol not in {"", "file"}:
+        with tempfile.TemporaryDirectory() as folder:
+            yield (whole := UPath(folder) / path.name)
+            with refusals_told(path):
+                path.fs.put_file(whole.path, path.path)
+        return
+    with refusals_told(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_name(scratch_beside(Path(path.path)).name)
+    try:
+        yield partial
+        with refusals_told(path):
+            Path(partial.path).replace(path.path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def refusals_told(path: UPath) -> Iterator[None]:
+    """Turn what the file system says of writing `path` into a sentence.
+
+    Raises:
+        UserError: If it refuses: it is full, or may not be written.
     """
     try:
-        if path.protocol not in {"", "file"}:
-            with tempfile.TemporaryDirectory() as folder:
-                yield (whole := UPath(folder) / path.name)
-                path.fs.put_file(whole.path, path.path)
-            return
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(f".{path.name}.partial")
-        try:
-            yield partial
-            Path(partial.path).replace(path.path)
-        finally:
-            partial.unlink(missing_ok=True)
+        yield
     except OSError as error:
         raise UserError(
             f"{path} could not be written ({error.strerror or error}): mend that and run again; what stood there "
             "before is still whole."
         ) from error
+
+
+def scratch_beside(path: Path) -> Path:
+    """Return a hidden place beside `path` that no other process or call is given.
+
+    What a killed process left in such a place is removed after a week, which no step takes.
+    """
+    for left in path.parent.glob(f".{glob.escape(path.name)}.*.partial"):
+        with suppress(FileNotFoundError):
+            if time.time() - left.stat().st_mtime > SCRATCH_SECONDS:
+                shutil.rmtree(left) if left.is_dir() else left.unlink()
+    return path.with_name(f".{path.name}.{uuid.uuid4().hex}.partial")

@@ -4,7 +4,6 @@ The annotation of an asset's parameter says what is wanted: `list[Chunk]` is the
 `dict[str, list[Chunk]]` those of every author that has one, `StyleProfile` a report. No asset knows a path.
 """
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any, TypeVar, get_args, get_origin
@@ -15,7 +14,7 @@ import pyarrow.parquet as pq
 from pydantic import BaseModel, Field
 from upath import UPath
 
-from resources.artifacts import ArtifactStore, writing
+from resources.artifacts import ArtifactStore, refusals_told, writing
 from resources.schemas import arrow_schema
 from twin_assets.documents import Entity
 
@@ -76,8 +75,9 @@ class TableIOManager(ArtifactIOManager):
 
     def write(self, path: UPath, value: Iterable[Entity]) -> None:
         """Write rows as Parquet; the columns are the entity's fields."""
-        with writing(path) as partial:
-            write_rows(partial, list(value))
+        rows = list(value)
+        with writing(path) as partial, refusals_told(path):
+            write_rows(partial, rows)
 
     def read(self, path: UPath, kind: type[Entity]) -> list[Entity]:
         """Read rows of type `kind`."""
@@ -90,6 +90,9 @@ class DatasetIOManager(ArtifactIOManager):
     def write(self, path: UPath, value: Iterable[Any]) -> None:
         """Write train.parquet and test.parquet; neither takes its place before both are written.
 
+        The two moves are one after the other: a process that is killed between them, or two that write at once, can
+        leave files of two writings side by side, until the asset is built again.
+
         Raises:
             ValueError: If there are no rows.
         """
@@ -99,8 +102,10 @@ class DatasetIOManager(ArtifactIOManager):
         # A new train split beside an old test split would let documents leak from one into the other.
         with ExitStack() as both:
             for split in SPLITS:
-                partial = both.enter_context(writing(path / f"{split}.parquet"))
-                write_rows(partial, [row for row in rows if row.split == split], kind=type(rows[0]))
+                file = path / f"{split}.parquet"
+                partial = both.enter_context(writing(file))
+                with refusals_told(file):
+                    write_rows(partial, [row for row in rows if row.split == split], kind=type(rows[0]))
 
     def read(self, path: UPath, kind: type[Entity]) -> list[Entity]:
         """Read the rows of both splits, train first."""
@@ -143,11 +148,6 @@ def read_rows(path: UPath, kind: type[Row]) -> list[Row]:
     with path.open("rb") as file:
         rows: list[Mapping[str, Any]] = pq.read_table(file, columns=list(kind.model_fields)).to_pylist()
     return [kind.model_validate(row) for row in rows]
-
-
-def rows_as_json(rows: Iterable[Entity]) -> list[Any]:
-    """Return rows as plain JSON values: the form that data versions are hashes of."""
-    return [json.loads(row.model_dump_json()) for row in rows]
 
 
 def _kind(annotation: Any) -> type[Any]:

@@ -17,6 +17,7 @@ class Project(dg.ConfigurableResource):  # type: ignore[type-arg]
     base_model: str = Field(default="offline", description="'offline', or the hub id or path of the model to fine-tune")
     base_model_revision: str = Field(default="main", description="Revision of the hub model")
     base_model_licence: str = Field(default="unknown", description="Licence of the hub model")
+    embedding_model: str = Field(default="all-MiniLM-L6-v2", description="The model that passages are embedded with")
     dagster_ui_url: str = Field(
         default="http://127.0.0.1:3000", description="Where the Dagster UI is served, for links"
     )
@@ -31,6 +32,7 @@ class Project(dg.ConfigurableResource):  # type: ignore[type-arg]
             base_model=settings.base_model,
             base_model_revision=settings.base_model_revision,
             base_model_licence=settings.base_model_licence,
+            embedding_model=settings.embedding_model,
             dagster_ui_url=settings.dagster_ui_url,
         )
 
@@ -38,6 +40,16 @@ class Project(dg.ConfigurableResource):  # type: ignore[type-arg]
     def authors_path(self) -> Path:
         """The folder of the author files."""
         return Path(self.authors_dir)
+
+    def shaping_results(self) -> dict[str, str | int | float]:
+        """Return the settings that decide what an asset holds, by name; places and addresses decide nothing."""
+        return {
+            "seed": self.seed,
+            "test_fraction": self.test_fraction,
+            "base_model": self.base_model,
+            "base_model_revision": self.base_model_revision,
+            "embedding_model": self.embedding_model,
+        }
 
     def run_url(self, run_id: str) -> str:
         """Return the address of a run in the Dagster UI."""

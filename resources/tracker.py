@@ -6,7 +6,7 @@ One experiment per author; one registered model `twin-<author>`. Which version d
 
 import logging
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -160,12 +160,8 @@ class Tracker(dg.ConfigurableResource):  # type: ignore[type-arg]
         """Return the address of a version in the MLflow UI."""
         return f"{self.ui_url}/#/models/{name}/versions/{version}"
 
-    def experiment_names(self) -> Sequence[str]:
-        """Return the names of all experiments."""
-        return [experiment.name for experiment in self._client.search_experiments()]
-
     def _experiment(self, author: str | None) -> str:
-        name = f"twin-{author}" if author else "base-model"
+        name = registered_name(author) if author else "base-model"
         found = self._client.get_experiment_by_name(name)
         if found:
             return str(found.experiment_id)

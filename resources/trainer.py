@@ -7,14 +7,13 @@ same, its progress and log reach the run, and a checkpoint that already answers 
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any
 
 import dagster as dg
 from pydantic import Field
 
 from twin_assets.documents import Entity
 from twin_assets.settings import PROJECT_ROOT, Settings
-from twin_assets.training.manifest import Manifest, ManifestError, read_manifest, verify_manifest
+from twin_assets.training.manifest import Manifest, ManifestError, read_manifest, verify_files, verify_manifest
 from twin_assets.training.spec import TrainingSpec
 
 
@@ -42,12 +41,14 @@ class LocalTrainer(dg.ConfigurableResource):  # type: ignore[type-arg]
         if not (folder / "manifest.json").is_file():
             return None
         try:
-            verify_manifest(folder)
+            manifest = read_manifest(folder)
+            if manifest.spec_hash != spec.spec_hash:
+                return None
+            verify_files(folder, manifest)
         except ManifestError as error:
             dg.get_dagster_logger().warning(f"{folder} is damaged and will be trained again: {error}")
             return None
-        manifest = read_manifest(folder)
-        return manifest if manifest.spec_hash == spec.spec_hash else None
+        return manifest
 
     def train(self, context: dg.AssetExecutionContext, spec: TrainingSpec) -> TrainingOutcome:
         """Run the payload to its end and return what it left behind.
@@ -82,8 +83,3 @@ class LocalTrainer(dg.ConfigurableResource):  # type: ignore[type-arg]
         if self.hub_offline:
             environment["HF_HUB_OFFLINE"] = "1"
         return environment
-
-
-def versions_of(manifest: Manifest) -> dict[str, Any]:
-    """Return the library versions that a checkpoint was trained with."""
-    return dict(manifest.libraries)

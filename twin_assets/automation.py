@@ -6,6 +6,8 @@ nothing below it. The sensors that evaluate these conditions are in `jobs.sensor
 
 import dagster as dg
 
+from twin_assets.observed_settings import SETTINGS
+
 Condition = dg.AutomationCondition
 
 
@@ -63,11 +65,12 @@ def _wanted() -> dg.AutomationCondition:  # type: ignore[type-arg]
     The run that was asked for may have read the older content.
 
     Before there is any author, nothing is missing above an asset that reads all of them: so something has to be there.
+    The settings always are, and do not count.
     """
     changed = Condition.any_deps_updated().replace("newly_updated", Condition.data_version_changed())
     handled = (Condition.newly_requested() | Condition.initial_evaluation()).since(changed)
     never_built = Condition.missing().newly_true().since(Condition.newly_requested() | Condition.newly_updated())
-    something_above = Condition.any_deps_match(~Condition.missing())
+    something_above = Condition.any_deps_match(~Condition.missing()).ignore(dg.AssetSelection.assets(SETTINGS))
     return ((~handled | never_built) & something_above).with_label("an input has new content, or this was never built")
 
 

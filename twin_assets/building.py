@@ -4,17 +4,16 @@ The plan follows the same states that the Dagster UI shows. How an asset is made
 belong here.
 """
 
-import logging
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import dagster as dg
-from dagster_shared.error import SerializableErrorInfo
 
 from jobs.jobs import TWIN_JOB
+from resources.project import Project
 from resources.warehouse import Warehouse
 from resources.web import Web
 from twin_assets.collection.authors import author_slugs, load_author
@@ -22,9 +21,12 @@ from twin_assets.collection.contract import SourceContext
 from twin_assets.collection.observation import observe_author
 from twin_assets.collection.sources import must_be_collected
 from twin_assets.errors import UserError
+from twin_assets.observed_settings import observe_settings
 from twin_assets.partitions import AUTHORS_PARTITION
+from twin_assets.runs import end_killed_runs, process_tags
 from twin_assets.settings import Settings
 from twin_assets.staleness import AssetState, StateReader
+from twin_assets.watching import KEPT, Notice, Progress, RunWatch
 
 COLLECTED = "raw_documents"
 """The asset that is built on every build if a source is a site: only asking it tells whether it has changed."""
@@ -35,11 +37,7 @@ READ_OF_EVERY_AUTHOR = ("raw_documents", "cleaned_documents", "style_profile")
 REUSES_BY_CONTENT = ("base_model", "preference_dataset", "sft_checkpoint", "dpo_checkpoint", "eval_report")
 """The assets that look up what they trained or generated before, unless their configuration says `force`."""
 
-INTERRUPTED = "DagsterExecutionInterruptedError"
 QUIET_LOG = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
-
-Progress = Callable[[dg.DagsterEvent], None]
-Notice = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -55,6 +53,8 @@ class Build:
     """The assets whose step failed."""
     failures: tuple[str, ...] = field(default=())
     """Why, a sentence per failed step."""
+    interrupted: bool = False
+    """Whether somebody ended it."""
 
 
 class Builder:
@@ -65,6 +65,7 @@ class Builder:
         self._instance = instance
         self._settings = settings
         self._warehouse = Warehouse.from_settings(settings)
+        self._project = Project.from_settings(settings)
         self._web = Web.from_settings(settings)
 
     def reader(self) -> StateReader:
@@ -72,12 +73,14 @@ class Builder:
         return StateReader(self._definitions, self._instance)
 
     def register_authors(self, *, wanted: str | None = None, notice: Notice = lambda _: None) -> list[str]:
-        """Add a partition for every author who has something to collect, and record what the sources hold.
+        """Add a partition for every author who has something to collect; record what sources hold and settings are.
 
         Raises:
             UserError: If the `wanted` author cannot be used; the others are passed over with a notice.
         """
         registered = []
+        if settings := observe_settings(self._instance, self._project):
+            self._instance.report_runless_asset_event(settings)
         with self._sources() as context:
             for slug in author_slugs(self._settings.authors_dir):
                 try:
@@ -115,9 +118,11 @@ class Builder:
             run_config: Run configuration of the assets.
 
         Raises:
-            UserError: If the author or the asset is unknown, or the author's sources cannot be used.
+            UserError: If the author, the asset or a field of the configuration is unknown, or the author's sources
+                cannot be used.
         """
         load_author(self._settings.authors_dir, author)
+        self._check_config(run_config or {})
         targets = self._targets(until)
         registered = self.register_authors(wanted=author, notice=notice)
         for other in registered:
@@ -125,13 +130,16 @@ class Builder:
                 self._build_shared_inputs(other, targets, notice)
         collected = Build(author=author, run_id=None, built=(), success=True)
         if COLLECTED in targets and not force and self._only_collecting_tells(author):
-            collected = self._run(author, [COLLECTED], {"author": author, "stage": "collection"}, progress, {})
+            collected = self._run(author, [COLLECTED], stage="collection", notice=notice, progress=progress)
         selection = self._selection(author, targets, force=force) if collected.success else []
+        if idle := [op for op in (run_config or {}).get("ops", {}) if op not in selection]:
+            notice(
+                f"The configuration of {', '.join(idle)} is not used: this build does not run it (--force builds all)."
+            )
         if not selection:
             return collected
-        tags = {"author": author, "stage": "all" if until is None else until}
-        config = merged(run_config or {}, _force(selection)) if force else run_config or {}
-        build = self._run(author, selection, tags, progress, config)
+        config = merged(run_config or {}, _force(selection)) if force else run_config
+        build = self._run(author, selection, stage=until or "all", notice=notice, progress=progress, config=config)
         return replace(build, built=collected.built + build.built)
 
     def _targets(self, until: str | None) -> list[str]:
@@ -143,6 +151,21 @@ class Builder:
             raise UserError(f"There is no asset {until!r}; the assets are: {', '.join(order)}.")
         above = reader.upstream(until)
         return [asset for asset in order if asset in above]
+
+    def _check_config(self, run_config: Mapping[str, Any]) -> None:
+        """Make sure that the configuration is one of the whole job.
+
+        Raises:
+            UserError: If a field is unknown, or its value is of the wrong type; the first such field is named.
+        """
+        try:
+            dg.validate_run_config(self._definitions.resolve_job_def(TWIN_JOB), {**QUIET_LOG, **run_config})
+        except dg.DagsterInvalidConfigError as error:
+            # What Dagster expects in its place is the whole schema: some thousand characters.
+            problem = error.errors[0].message.partition(" Expected")[0].replace("root:", "").rstrip(".")
+            raise UserError(
+                f"The run configuration is not usable: {problem}. The launchpad of the UI shows every field."
+            ) from error
 
     def _only_collecting_tells(self, author: str) -> bool:
         """Return whether a source of the author has to be asked, as a site has, to know if anything is new there."""
@@ -163,46 +186,49 @@ class Builder:
         return [asset for asset in targets if asset in below]
 
     def _build_shared_inputs(self, other: str, targets: Sequence[str], notice: Notice) -> None:
-        """Bring up to date what assets of this build read of another author."""
+        """Bring up to date what assets of this build read of another author.
+
+        Raises:
+            UserError: If somebody interrupts it: who presses Ctrl-C means the whole build.
+        """
         if not {"base_model", "eval_report"} & set(targets):
             return
         selection = self._selection(other, [asset for asset in READ_OF_EVERY_AUTHOR if asset in targets], force=False)
         if not selection:
             return
         notice(f"Reading the writings of {other}, which the base model and the comparison of styles need.")
-        build = self._run(other, selection, {"author": other, "stage": "shared inputs"}, lambda _: None, {})
+        build = self._run(other, selection, stage="shared inputs", notice=notice)
+        if build.interrupted:
+            raise UserError(f"The build was interrupted while it read the writings of {other}; {KEPT}")
         for failure in build.failures:
             notice(f"{other} is passed over: {failure}")
 
     def _run(
-        self, author: str, selection: Sequence[str], tags: dict[str, str], progress: Progress, config: Mapping[str, Any]
+        self,
+        author: str,
+        selection: Sequence[str],
+        *,
+        stage: str,
+        notice: Notice,
+        progress: Progress = lambda _: None,
+        config: Mapping[str, Any] | None = None,
     ) -> Build:
+        end_killed_runs(self._instance, notice)
         run_id = str(uuid.uuid4())
-        events: list[dg.DagsterEvent] = []
-        complaints: dict[str, str] = {}
-
-        def listen(entry: dg.EventLogEntry) -> None:
-            if entry.dagster_event:
-                events.append(entry.dagster_event)
-                progress(entry.dagster_event)
-            elif entry.step_key and int(entry.level) >= logging.ERROR:
-                complaints[entry.step_key] = entry.user_message
-
-        self._instance.add_event_listener(run_id, listen)
+        watch = RunWatch(self._instance, run_id, progress, notice)
+        self._instance.add_event_listener(run_id, watch.hear)
         result = self._definitions.resolve_job_def(TWIN_JOB).execute_in_process(
             run_id=run_id,
             partition_key=author,
             asset_selection=[dg.AssetKey(asset) for asset in selection],
             instance=self._instance,
-            tags=tags,
-            run_config={**QUIET_LOG, **config},
+            tags={"author": author, "stage": stage, **process_tags()},
+            run_config={**QUIET_LOG, **(config or {})},
             raise_on_error=False,
         )
-        built = tuple(
-            event.asset_key.to_user_string() for event in events if event.is_step_materialization and event.asset_key
+        return Build(
+            author, run_id, watch.built, result.success, watch.failed, tuple(watch.failures()), watch.interrupted
         )
-        failed = tuple(str(event.step_key) for event in events if event.is_step_failure)
-        return Build(author, run_id, built, result.success, failed, tuple(_failures(events, complaints)))
 
     def states(self, author: str) -> list[AssetState]:
         """Return the states of all assets for one author."""
@@ -220,29 +246,3 @@ def merged(config: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]
 
 def _force(selection: Sequence[str]) -> dict[str, Any]:
     return {"ops": {asset: {"config": {"force": True}} for asset in REUSES_BY_CONTENT if asset in selection}}
-
-
-def _failures(events: Sequence[dg.DagsterEvent], complaints: Mapping[str, str]) -> Iterator[str]:
-    """Yield why each step failed: what its payload complained of, or the innermost error."""
-    for event in events:
-        if event.is_step_failure:
-            error = event.step_failure_data.error
-            while error and error.cause:
-                error = error.cause
-            if error and error.cls_name == INTERRUPTED:
-                reason = "it was interrupted; what was finished is kept, and the next build goes on from there."
-            else:
-                reason = complaints.get(str(event.step_key)) or _sentence_of(error)
-            yield f"{event.step_key}: {reason}"
-
-
-def _sentence_of(error: SerializableErrorInfo | None) -> str:
-    """Return an error in words: the sentence alone where it was written for the user."""
-    if error is None:
-        return "it failed without a message."
-    _, _, sentence = error.message.strip().partition(": ")
-    return sentence if error.cls_name in _names_of_user_errors(UserError) else error.message.strip()
-
-
-def _names_of_user_errors(kind: type[UserError]) -> set[str]:
-    return {kind.__name__}.union(*(_names_of_user_errors(child) for child in kind.__subclasses__()))

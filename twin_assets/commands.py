@@ -10,7 +10,7 @@ import dagster as dg
 import yaml
 from rich.console import Console
 
-from resources.tracker import CHAMPION, Tracker
+from resources.tracker import CHAMPION, Tracker, registered_name
 from resources.warehouse import Warehouse
 from resources.web import Web
 from twin_assets.building import COLLECTED, Build, Builder
@@ -166,10 +166,10 @@ def build_author(author: str, *, until: str | None, force: bool, config: Path | 
     print_rows(rows, title=f"The twin of {author}", as_json=as_json)
     for failure in outcome.failures:
         _complain(failure)
-    failed = [f"{state.asset}: {check}" for state in states for check in state.failed_checks]
     if outcome.success:
-        for check in failed:
-            _complain(f"check not passed: {check}")
+        for state in states:
+            for check, complaint in zip(state.failed_checks, state.complaints, strict=True):
+                _complain(f"check not passed: {state.asset}: {check}: {complaint}")
     if not outcome.success:
         sys.exit(1)
 
@@ -203,7 +203,7 @@ def promote_version(author: str, version: str) -> None:
     settings = Settings.load()
     load_author(settings.authors_dir, author)
     tracker = Tracker.from_settings(settings)
-    name = f"twin-{author}"
+    name = registered_name(author)
     known = [item.version for item in tracker.versions(name)]
     if version not in known:
         raise UserError(f"{name} has no version {version!r}; it has: {', '.join(known) or 'none yet'}.")
@@ -286,7 +286,7 @@ def _asset_row(instance: dg.DagsterInstance, state: AssetState, outcome: Build) 
     metadata = materialization.metadata if materialization else {}
     tags = materialization.tags or {} if materialization else {}
     reused = "reused" in metadata and bool(metadata["reused"].value)
-    if state.failed_checks or state.asset in outcome.failed:
+    if state.blocked or state.asset in outcome.failed:
         shown = "failed"
     elif state.asset in outcome.built:
         shown = "reused" if reused else "built"

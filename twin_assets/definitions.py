@@ -19,6 +19,7 @@ import twin_assets.features.assets
 import twin_assets.features.checks
 import twin_assets.inference.assets
 import twin_assets.inference.checks
+import twin_assets.observed_settings
 import twin_assets.training.assets
 import twin_assets.training.checks
 from jobs.jobs import build_jobs
@@ -60,7 +61,9 @@ def build_defs(
         os.environ["HF_HUB_OFFLINE"] = "1"
     jobs = build_jobs()
     return dg.Definitions(
-        assets=dg.load_assets_from_modules([stage.assets for stage in STAGES], include_specs=True),
+        assets=dg.load_assets_from_modules(
+            [twin_assets.observed_settings, *(stage.assets for stage in STAGES)], include_specs=True
+        ),
         asset_checks=dg.load_asset_checks_from_modules([stage.checks for stage in STAGES]),
         jobs=jobs,
         schedules=build_schedules(jobs),

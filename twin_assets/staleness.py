@@ -5,7 +5,7 @@ is the one place that touches its resolver (`CachingStaleStatusResolver`, the cl
 not a public API: a change there stays here.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -13,7 +13,10 @@ import dagster as dg
 from dagster._core.definitions.data_version import CachingStaleStatusResolver, StaleCause, StaleStatus
 from dagster._core.event_api import PartitionKeyFilter
 from dagster._core.loader import LoadingContextForTest
-from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
+from dagster._core.storage.asset_check_execution_record import (
+    AssetCheckExecutionRecord,
+    AssetCheckExecutionRecordStatus,
+)
 
 State = Literal["fresh", "stale", "missing"]
 
@@ -34,7 +37,10 @@ class AssetState:
     causes: tuple[str, ...]
     """Why it is stale, each as a short clause."""
     failed_checks: tuple[str, ...]
-    """Names of the checks that did not pass at their last run."""
+    """Names of the checks that did not pass: those that failed at their last run, and of those that block also each
+    that has not passed on what was built last, because it raised an error, was interrupted, or never ran."""
+    complaints: tuple[str, ...]
+    """What each of them says, in the same order."""
     blocked: bool
     """Whether one of them blocks, so that what is below was not built from it."""
 
@@ -58,13 +64,14 @@ class StateReader:
         partition = author if self.graph.get(key).is_partitioned else None
         state = _STATES[self._resolver.get_status(key, partition)]
         causes = self._resolver.get_stale_causes(key, partition) if state == "stale" else []
-        failed = list(self._failed_checks(key, partition))
+        failed = dict(self._failed_checks(key, partition))
         return AssetState(
             asset=asset,
             author=partition,
             state=state,
             causes=tuple(_clause(cause) for cause in causes),
             failed_checks=tuple(check.name for check in failed),
+            complaints=tuple(failed.values()),
             blocked=any(self.graph.get_check_spec(check).blocking for check in failed),
         )
 
@@ -112,13 +119,36 @@ class StateReader:
             pending |= self.graph.get(key).parent_keys - found
         return {key.to_user_string() for key in found}
 
-    def _failed_checks(self, key: dg.AssetKey, partition: str | None) -> Iterable[dg.AssetCheckKey]:
+    def _failed_checks(self, key: dg.AssetKey, partition: str | None) -> Iterator[tuple[dg.AssetCheckKey, str]]:
+        """Yield each check that did not pass, and what it says."""
+        built = self._built(key, partition)
         for check_key in sorted(self.graph.get_check_keys_for_assets({key}), key=lambda check: check.name):
             records = self._instance.event_log_storage.get_asset_check_execution_history(
                 check_key, limit=1, partition_filter=PartitionKeyFilter(key=partition) if partition else None
             )
-            if records and records[0].status == AssetCheckExecutionRecordStatus.FAILED:
-                yield check_key
+            last = records[0] if records else None
+            if last and last.status == AssetCheckExecutionRecordStatus.FAILED:
+                yield check_key, (last.evaluation and last.evaluation.description) or "It did not pass."
+            elif built and self.graph.get_check_spec(check_key).blocking and not _passed_since(built, last):
+                # What is below was not built from it in that run, and must not be built from it in the next.
+                yield check_key, "It has not run to its end on what was built last."
+
+    def _built(self, key: dg.AssetKey, partition: str | None) -> float | None:
+        """Return when an asset was last materialized."""
+        records = self._instance.fetch_materializations(
+            dg.AssetRecordsFilter(asset_key=key, asset_partitions=[partition] if partition else None), limit=1
+        ).records
+        return records[0].timestamp if records else None
+
+
+def _passed_since(built: float, last: AssetCheckExecutionRecord | None) -> bool:
+    """Return whether the last run of a check passed, and was not of something older."""
+    return bool(
+        last
+        and last.status == AssetCheckExecutionRecordStatus.SUCCEEDED
+        and last.event
+        and last.event.timestamp >= built
+    )
 
 
 def _clause(cause: StaleCause) -> str:

@@ -16,6 +16,7 @@ from twin_assets.datasets.preferences import (
 )
 from twin_assets.documents import BaseModelRef, CleanedDocument, InstructRow, PreferenceRow
 from twin_assets.inference.generation import CausalModel, GenerationSettings
+from twin_assets.observed_settings import SETTINGS
 from twin_assets.partitions import authors_partitions
 from twin_assets.reporting import OWNERS, count_table, counts, excerpt, table_result
 
@@ -34,6 +35,7 @@ class PreferenceConfig(dg.Config):
 
 @dg.asset(
     partitions_def=authors_partitions,
+    deps=[SETTINGS],
     group_name="datasets",
     owners=OWNERS,
     kinds={"parquet", "huggingface"},
@@ -77,6 +79,7 @@ def instruct_dataset(
 
 @dg.asset(
     partitions_def=authors_partitions,
+    deps=[SETTINGS],
     group_name="datasets",
     owners=OWNERS,
     kinds={"parquet", "huggingface"},

@@ -23,6 +23,7 @@ from twin_assets.evaluation.measurement import (
     held_out_prompts,
     known_texts,
     measure,
+    refuse_what_was_trained_on,
 )
 from twin_assets.evaluation.publishing import figures_of, publish
 from twin_assets.evaluation.reports import BASE, EvalReport, Leaderboard, RetrievalReport
@@ -31,6 +32,7 @@ from twin_assets.evaluation.searching import measure_retrieval
 from twin_assets.evaluation.stylometry import StyleProfile
 from twin_assets.evaluation.stylometry import style_profile as profile_of
 from twin_assets.inference.generation import CausalModel
+from twin_assets.observed_settings import SETTINGS
 from twin_assets.partitions import authors_partitions
 from twin_assets.reporting import OWNERS, data_version, picture, readable
 from twin_assets.training.manifest import read_manifest
@@ -54,6 +56,7 @@ class RetrievalConfig(dg.Config):
 
 @dg.asset(
     partitions_def=authors_partitions,
+    deps=[SETTINGS],
     group_name="evaluation",
     owners=OWNERS,
     kinds={"json"},
@@ -100,7 +103,7 @@ def style_profile(
 
 @dg.asset(
     partitions_def=authors_partitions,
-    deps=["sft_checkpoint", "dpo_checkpoint"],
+    deps=["sft_checkpoint", "dpo_checkpoint", SETTINGS],
     ins={"cleaned_documents": EVERY_AUTHOR, "style_profile": EVERY_AUTHOR},
     group_name="evaluation",
     owners=OWNERS,
@@ -131,6 +134,7 @@ def eval_report(
     own = cleaned_documents[author]
     split = split_documents(own, seed=project.seed, test_fraction=project.test_fraction)
     held_out = [d for d in own if split[d.document_id] == "test" and d.duplicate_of is None]
+    refuse_what_was_trained_on(held_out, instruct_dataset)
     rows = held_out_prompts(instruct_dataset, limit=config.prompts)
     previous = None if config.force else _previous_report(artifacts, author)
     measured = {}
@@ -186,7 +190,7 @@ def eval_report(
 
 @dg.asset(
     partitions_def=authors_partitions,
-    deps=["embeddings"],
+    deps=["embeddings", SETTINGS],
     group_name="evaluation",
     owners=OWNERS,
     kinds={"json", "html", "mlflow"},

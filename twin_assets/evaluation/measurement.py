@@ -4,11 +4,12 @@ Models are asked here and nowhere else in this room; what their answers mean is 
 `promotion`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from twin_assets.documents import CleanedDocument, InstructRow
+from twin_assets.errors import UserError
 from twin_assets.evaluation.likeness import Attribution, Likeness, leave_one_document_out, likeness_of_sets
 from twin_assets.evaluation.perplexity import DocumentLoss, PerplexityScore, perplexity_score
 from twin_assets.evaluation.promotion import better_of
@@ -69,6 +70,22 @@ def measure(
         ),
         texts={prompt: texts[prompt] for prompt in prompts},
     )
+
+
+def refuse_what_was_trained_on(held_out: Iterable[CleanedDocument], rows: Iterable[InstructRow]) -> None:
+    """Make sure that nothing that is to be measured on was trained on.
+
+    Raises:
+        UserError: If a document that the present split holds out stands on the train side of the dataset.
+    """
+    trained_on = {row.document_id for row in rows if row.split == "train"}
+    leaked = [document for document in held_out if document.document_id in trained_on]
+    if leaked:
+        raise UserError(
+            f"{leaked[0].author}: {len(leaked)} held-out documents were trained on, {leaked[0].title!r} for one: "
+            "the split has changed since instruct_dataset was built (TWIN_SEED, TWIN_TEST_FRACTION); build that and "
+            "what is below it again."
+        )
 
 
 def held_out_prompts(rows: Sequence[InstructRow], *, limit: int) -> list[InstructRow]:

@@ -20,6 +20,7 @@ from twin_assets.features.config import ChunkingConfig
 from twin_assets.features.corpus import clean_corpus
 from twin_assets.features.coverage import coverage
 from twin_assets.features.embedding_map import embedding_map
+from twin_assets.observed_settings import SETTINGS
 from twin_assets.partitions import authors_partitions
 from twin_assets.reporting import OWNERS, count_table, counts, data_version, picture, quoted, table_result
 
@@ -92,6 +93,7 @@ def cleaned_documents(
 
 @dg.asset(
     partitions_def=authors_partitions,
+    deps=[SETTINGS],
     group_name="features",
     owners=OWNERS,
     kinds={"parquet"},
@@ -143,6 +145,7 @@ def chunks(
 
 @dg.asset(
     partitions_def=authors_partitions,
+    deps=[SETTINGS],
     group_name="features",
     owners=OWNERS,
     kinds={"qdrant"},

@@ -11,6 +11,7 @@ from twin_assets.automation import follow_inputs
 from twin_assets.documents import BaseModelRef
 from twin_assets.evaluation.reports import EvalReport
 from twin_assets.inference.registration import Registration, judge
+from twin_assets.observed_settings import SETTINGS
 from twin_assets.partitions import authors_partitions
 from twin_assets.reporting import OWNERS, data_version
 from twin_assets.training.manifest import Manifest, read_manifest
@@ -20,7 +21,7 @@ STAGES = ("sft", "dpo")
 
 @dg.asset(
     partitions_def=authors_partitions,
-    deps=["sft_checkpoint", "dpo_checkpoint"],
+    deps=["sft_checkpoint", "dpo_checkpoint", SETTINGS],
     group_name="serving",
     owners=OWNERS,
     kinds={"mlflow"},

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+from upath import UPath
 
-from resources.artifacts import ArtifactStore
+from resources.artifacts import ArtifactStore, scratch_beside
 from resources.io_managers import EVERY_AUTHOR, write_rows
 from resources.project import Project
 from resources.tracker import Tracker
@@ -21,6 +22,7 @@ from twin_assets.datasets.splitting import TooLittleTextError, split_documents
 from twin_assets.documents import BaseModelRef, CleanedDocument, content_hash
 from twin_assets.errors import UserError
 from twin_assets.evaluation.plots import loss_curve
+from twin_assets.observed_settings import SETTINGS
 from twin_assets.partitions import authors_partitions
 from twin_assets.reporting import OWNERS, data_version, picture, readable, rows_version
 from twin_assets.settings import OFFLINE_BASE_MODEL
@@ -39,6 +41,7 @@ OFFLINE_LICENCE = "the licence of the writings it was trained on"
 
 @dg.asset(
     ins={"cleaned_documents": EVERY_AUTHOR},
+    deps=[SETTINGS],
     group_name="training",
     owners=OWNERS,
     kinds={"pytorch", "huggingface"},
@@ -67,11 +70,10 @@ def base_model(
         return _pointer(project)
     corpus = training_side(cleaned_documents, project)
     folder = artifacts.folder("base_model")
-    dataset = folder.with_name(".base_model.corpus")
-    shutil.rmtree(dataset, ignore_errors=True)
+    dataset = scratch_beside(folder.with_name("base_model.corpus"))
     dataset.mkdir(parents=True)
     try:
-        write_rows(artifacts.path(".base_model.corpus") / "train.parquet", corpus)
+        write_rows(UPath(dataset) / "train.parquet", corpus)
         spec = TrainingSpec(
             stage="pretrain",
             author=None,
@@ -114,7 +116,7 @@ def base_model(
 
 @dg.asset(
     partitions_def=authors_partitions,
-    deps=["instruct_dataset"],
+    deps=["instruct_dataset", SETTINGS],
     group_name="training",
     owners=OWNERS,
     kinds={"pytorch", "huggingface", "mlflow"},
@@ -158,7 +160,7 @@ def sft_checkpoint(
 
 @dg.asset(
     partitions_def=authors_partitions,
-    deps=["preference_dataset", sft_checkpoint],
+    deps=["preference_dataset", sft_checkpoint, SETTINGS],
     group_name="training",
     owners=OWNERS,
     kinds={"pytorch", "huggingface", "mlflow"},

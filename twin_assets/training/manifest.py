@@ -101,6 +101,16 @@ def verify_manifest(folder: Path) -> Manifest:
             pick up an adapter_config.json that somebody laid beside the weights.
     """
     manifest = read_manifest(folder)
+    verify_files(folder, manifest)
+    return manifest
+
+
+def verify_files(folder: Path, manifest: Manifest) -> None:
+    """Make sure that every file of a checkpoint is as its manifest says; it reads them all.
+
+    Raises:
+        ManifestError: If a file is missing, changed or foreign.
+    """
     there = set(_names(folder))
     if missing := sorted(manifest.files.keys() - there):
         raise ManifestError(f"{folder} lacks {missing[0]}: train the checkpoint again.")
@@ -111,7 +121,6 @@ def verify_manifest(folder: Path) -> Manifest:
     for name, record in sorted(manifest.files.items()):
         if _record(folder / name) != record:
             raise ManifestError(f"{folder / name} was changed after the training: train the checkpoint again.")
-    return manifest
 
 
 def _is_of_the_model(name: str) -> bool:

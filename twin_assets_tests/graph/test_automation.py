@@ -12,7 +12,9 @@ from dagster._core.definitions.asset_checks.asset_check_evaluation import (
     AssetCheckEvaluationTargetMaterializationData,
 )
 
+from resources.project import Project
 from twin_assets.automation import follow_inputs, retrain_on_new_data
+from twin_assets.observed_settings import SETTINGS, settings
 
 pytestmark = pytest.mark.filterwarnings("ignore::dagster_shared.utils.warnings.PreviewWarning")
 
@@ -314,3 +316,38 @@ def _queue(stage: Stage, name: str, partition: str) -> dg.DagsterRun:
         status=dg.DagsterRunStatus.STARTED,
         tags={"dagster/partition": partition},
     )
+
+
+def test_the_settings_ask_for_a_training_when_they_change_but_not_before_there_is_an_author(stage):
+    instance = stage.instance
+
+    @dg.asset(partitions_def=AUTHORS)
+    def dataset() -> None: ...
+
+    @dg.asset(deps=[dataset, SETTINGS], automation_condition=retrain_on_new_data())
+    def training() -> None: ...
+
+    definitions = dg.Definitions(
+        assets=[settings, dataset, training], resources={"project": Project(authors_dir="authors")}
+    )
+    cursor = None
+
+    def asked() -> int:
+        nonlocal cursor
+        result = dg.evaluate_automation_conditions(definitions, instance, cursor=cursor)
+        cursor = result.cursor
+        return result.total_requested
+
+    def observe(version: str) -> None:
+        observation = dg.AssetObservation(SETTINGS, tags={"dagster/data_version": version})
+        instance.report_runless_asset_event(observation)
+
+    observe("seed 0")
+    assert [asked(), asked()] == [0, 0]
+    instance.add_dynamic_partitions("authors", ["ann"])
+    dg.materialize([dataset], partition_key="ann", instance=instance)
+    assert [asked(), asked()] == [1, 0]
+    dg.materialize([training], instance=instance)
+    assert [asked(), asked()] == [0, 0]
+    observe("seed 7")
+    assert [asked(), asked()] == [1, 0]

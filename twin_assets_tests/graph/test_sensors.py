@@ -14,7 +14,9 @@ from twin_assets.settings import Settings
 
 @pytest.fixture
 def instance():
+    """An instance on which the settings were observed: the first tick does that whatever else there is."""
     with dg.instance_for_test() as instance:
+        tick(instance)
         yield instance
 
 
@@ -53,7 +55,7 @@ def test_an_author_with_something_to_collect_is_registered_and_observed_once(ins
     second = tick(instance)
     assert not second.dynamic_partitions_requests
     assert second.asset_events == []
-    assert "no source has changed" in reason(second)
+    assert "no source or setting has changed" in reason(second)
 
 
 def test_an_author_whose_folder_is_empty_waits_until_there_is_something(instance, make_folder, make_author):
@@ -92,6 +94,17 @@ def test_a_broken_file_is_named_and_holds_no_other_author_back(instance, make_fo
 def weekly():
     (schedule,) = build_schedules(build_jobs())
     return schedule
+
+
+def test_a_setting_that_shapes_results_is_observed_when_it_changes(instance, monkeypatch):
+    assert tick(instance).asset_events == []
+    monkeypatch.setenv("TWIN_DAGSTER_UI_URL", "http://elsewhere.example")
+    assert tick(instance).asset_events == []
+    monkeypatch.setenv("TWIN_SEED", "7")
+    (observation,) = tick(instance).asset_events
+    assert observation.asset_key == dg.AssetKey("settings")
+    assert observation.metadata["seed"].value == 7
+    assert tick(instance).asset_events == []
 
 
 def test_the_weekly_collection_asks_for_a_run_per_author(instance, weekly):

@@ -1,5 +1,6 @@
 """Artifacts: where they lie, and that they are written whole or not at all."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -77,6 +78,40 @@ def test_an_artifact_outlives_a_full_disk_which_is_said_in_one_sentence(store, f
     )
     assert path.read_text() == "old"
     assert [file.name for file in path.parent.iterdir()] == ["ann.html"]
+
+
+def test_two_that_write_one_artifact_at_once_do_not_meet(store):
+    path = store.path("report", "ann", ".html")
+    with writing(path) as first, writing(path) as second:
+        first.write_text("first")
+        second.write_text("second")
+    assert path.read_text() == "first"
+    assert [file.name for file in path.parent.iterdir()] == ["ann.html"]
+
+
+def test_what_a_killed_process_left_is_removed_when_it_is_old_and_that_of_others_stays(store):
+    path = store.path("report", "ann", ".html")
+    store.write_text(path, "old")
+    left, young, foreign = (
+        Path(path.path).with_name(name)
+        for name in (".ann.html.1.partial", ".ann.html.2.partial", ".bob.html.1.partial")
+    )
+    for file in (left, young, foreign):
+        file.write_text("half of the n")
+    for file in (left, foreign):
+        os.utime(file, (0, 0))
+    store.write_text(path, "new")
+    assert not left.exists()
+    assert young.exists()
+    assert foreign.exists()
+
+
+def test_an_error_of_who_writes_is_not_renamed(store):
+    path = store.path("report", "ann", ".html")
+    with pytest.raises(ConnectionResetError), writing(path):
+        raise ConnectionResetError
+    with pytest.raises(ConnectionResetError), writing(ArtifactStore(root="memory://bucket/twin").path("report")):
+        raise ConnectionResetError
 
 
 def test_a_place_that_cannot_be_written_is_said_in_one_sentence(store, tmp_path):

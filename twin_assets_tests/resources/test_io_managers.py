@@ -2,7 +2,6 @@
 
 import random
 import string
-from datetime import UTC, datetime
 
 import dagster as dg
 import pyarrow as pa
@@ -17,11 +16,10 @@ from resources.io_managers import (
     ReportIOManager,
     TableIOManager,
     read_rows,
-    rows_as_json,
     write_rows,
 )
 from resources.schemas import arrow_schema
-from twin_assets.documents import Chunk, CleanedDocument, InstructRow
+from twin_assets.documents import Chunk, InstructRow
 from twin_assets.errors import UserError
 from twin_assets.partitions import authors_partitions
 
@@ -195,22 +193,3 @@ def test_an_older_reader_passes_over_newer_columns(tmp_path):
     table = pq.read_table(tmp_path / "table.parquet")
     pq.write_table(table.append_column("mood", pa.array(["calm"])), tmp_path / "table.parquet")
     assert read_rows(path, Chunk) == [chunk("text")]
-
-
-def test_rows_as_json_are_what_a_data_version_is_made_of():
-    row = CleanedDocument(
-        document_id="d",
-        author="ann",
-        category="posts",
-        platform="folder",
-        url=None,
-        title=None,
-        text="Text.",
-        language=None,
-        published_at=datetime(2026, 3, 31, tzinfo=UTC),
-        content_hash="h",
-        duplicate_of=None,
-        n_words=1,
-    )
-    assert rows_as_json([row])[0]["published_at"] == "2026-03-31T00:00:00Z"
-    assert list(rows_as_json([row])[0]) == list(CleanedDocument.model_fields)
