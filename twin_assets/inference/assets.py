@@ -10,7 +10,7 @@ from resources.tracker import CANDIDATE, CHAMPION, ModelVersion, Tracker, regist
 from twin_assets.automation import follow_inputs
 from twin_assets.documents import BaseModelRef
 from twin_assets.evaluation.reports import EvalReport
-from twin_assets.inference.registration import Registration, judge
+from twin_assets.inference.registration import Registration, judge, remembered
 from twin_assets.partitions import authors_partitions
 from twin_assets.reporting import OWNERS, data_version
 from twin_assets.training.manifest import Manifest, read_manifest
@@ -58,7 +58,11 @@ def registered_model(
         seed=project.seed,
     )
     tracker.set_alias(name, CANDIDATE, candidate.version)
-    tracker.set_tags(name, candidate.version, {"promotion": decision.reason})
+    history = previous.history if previous else ()
+    if champion is None or candidate.version != champion.version:
+        # A champion keeps the reason why it became one: that it is one already is no news.
+        tracker.set_tags(name, candidate.version, {"promotion": decision.reason})
+        history = remembered(history, candidate.version, decision)
     if decision.promote:
         tracker.set_alias(name, CHAMPION, candidate.version)
     champion_version = candidate.version if decision.promote else champion.version if champion else None
@@ -70,14 +74,13 @@ def registered_model(
         champion=champion_version,
         verdict=decision,
         scores=scores | {version.version: eval_report.scores_of(stage) for stage, version in versions.items()},
+        history=history,
     )
     return dg.MaterializeResult(
         value=registration,
-        # The verdict reads otherwise when it is asked again about what is champion by now; what is registered does not.
-        data_version=data_version([registration.versions, registration.candidate, registration.champion]),
+        data_version=data_version(registration.identity),
         metadata={
-            "summary": f"{name}: candidate version {candidate.version} ({eval_report.chosen}), champion "
-            f"{champion_version or 'none'}",
+            "summary": registration.summary(),
             "dagster/uri": f"models:/{name}/{candidate.version}",
             "candidate": int(candidate.version),
             "champion": champion_version or "none",

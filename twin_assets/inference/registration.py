@@ -9,6 +9,14 @@ from twin_assets.evaluation.promotion import Verdict, verdict
 from twin_assets.evaluation.reports import EvalReport, ModelScores
 
 
+class PastVerdict(Entity):
+    """What the promotion gate, or a person, once decided about a version."""
+
+    version: str = Field(description="The version that was judged")
+    promote: bool = Field(description="Whether it became the champion")
+    reason: str = Field(description="Why, in words and numbers")
+
+
 class Registration(Entity):
     """The state of an author's model in the registry after a build."""
 
@@ -21,6 +29,27 @@ class Registration(Entity):
     scores: dict[str, ModelScores] = Field(
         description="Scores of every version as it was measured, so that a later candidate can be compared with it"
     )
+    history: tuple[PastVerdict, ...] = Field(default=(), description="Every decision there was, the oldest first")
+
+    @property
+    def identity(self) -> list[object]:
+        """What the data version is a hash of.
+
+        The verdict reads otherwise when it is asked again about what is champion by now; what is registered does not.
+        """
+        return [self.versions, self.candidate, self.champion]
+
+    def summary(self) -> str:
+        """Return what is registered, in a line."""
+        stage = next((stage for stage, version in self.versions.items() if version == self.candidate), "not present")
+        return f"{self.name}: candidate version {self.candidate} ({stage}), champion {self.champion or 'none'}"
+
+
+def remembered(history: tuple[PastVerdict, ...], version: str, decision: Verdict) -> tuple[PastVerdict, ...]:
+    """Return the history with one more decision; the same decision, made again, is not told twice."""
+    latest = next((past for past in reversed(history) if past.version == version), None)
+    made = PastVerdict(version=version, promote=decision.promote, reason=decision.reason)
+    return history if latest == made else (*history, made)
 
 
 def judge(
