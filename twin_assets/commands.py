@@ -21,12 +21,15 @@ from twin_assets.collection.sources import collect_documents, must_be_collected
 from twin_assets.definitions import build_defs
 from twin_assets.documents import Author, Consent, RawDocument, SourceConfig, checked_slug, document_id_for
 from twin_assets.errors import UserError
+from twin_assets.inference.registration import BY_A_PERSON, PROMOTED_BY, PROMOTED_OVER
 from twin_assets.instance import local_instance
 from twin_assets.partitions import AUTHORS_PARTITION
 from twin_assets.progress import RunProgress
 from twin_assets.settings import Settings
 from twin_assets.staleness import AssetState
 from twin_assets.tables import print_rows
+
+BY_HAND = "promoted by hand with `twin promote`"
 
 
 def add_author(slug: str, *, folder: Path, consent: str, name: str | None) -> None:
@@ -187,8 +190,10 @@ def promote_version(author: str, version: str) -> None:
     known = [item.version for item in tracker.versions(name)]
     if version not in known:
         raise UserError(f"{name} has no version {version!r}; it has: {', '.join(known) or 'none yet'}.")
+    # The gate reads what a person knew then: what was there already is not promoted over their choice.
+    by_hand = {"promotion": BY_HAND, PROMOTED_BY: BY_A_PERSON, PROMOTED_OVER: max(known, key=int)}
+    tracker.set_tags(name, version, by_hand)
     tracker.set_alias(name, CHAMPION, version)
-    tracker.set_tags(name, version, {"promotion": "promoted by hand with `twin promote`"})
     with local_instance(settings) as instance:
         instance.report_runless_asset_event(
             dg.AssetObservation(

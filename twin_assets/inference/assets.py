@@ -10,7 +10,7 @@ from resources.tracker import CANDIDATE, CHAMPION, ModelVersion, Tracker, regist
 from twin_assets.automation import follow_inputs
 from twin_assets.documents import BaseModelRef
 from twin_assets.evaluation.reports import EvalReport
-from twin_assets.inference.registration import Registration, judge, remembered
+from twin_assets.inference.registration import BY_THE_GATE, PROMOTED_BY, Registration, chosen_over, judge, remembered
 from twin_assets.partitions import authors_partitions
 from twin_assets.reporting import OWNERS, data_version
 from twin_assets.training.manifest import Manifest, read_manifest
@@ -55,6 +55,7 @@ def registered_model(
         candidate=candidate.version,
         champion=champion.version if champion else None,
         known_scores=scores,
+        chosen_over=chosen_over(champion.tags) if champion else None,
         seed=project.seed,
     )
     tracker.set_alias(name, CANDIDATE, candidate.version)
@@ -64,6 +65,7 @@ def registered_model(
         tracker.set_tags(name, candidate.version, {"promotion": decision.reason})
         history = remembered(history, candidate.version, decision)
     if decision.promote:
+        tracker.set_tags(name, candidate.version, {PROMOTED_BY: BY_THE_GATE})
         tracker.set_alias(name, CHAMPION, candidate.version)
     champion_version = candidate.version if decision.promote else champion.version if champion else None
     registration = Registration(

@@ -8,6 +8,10 @@ from twin_assets.documents import Entity
 from twin_assets.evaluation.promotion import Verdict, verdict
 from twin_assets.evaluation.reports import EvalReport, ModelScores
 
+PROMOTED_BY, PROMOTED_OVER = "promoted_by", "promoted_over"
+"""Tags of a version that became champion: by whom, and which was the newest version then."""
+BY_A_PERSON, BY_THE_GATE = "person", "gate"
+
 
 class PastVerdict(Entity):
     """What the promotion gate, or a person, once decided about a version."""
@@ -45,6 +49,11 @@ class Registration(Entity):
         return f"{self.name}: candidate version {self.candidate} ({stage}), champion {self.champion or 'none'}"
 
 
+def chosen_over(tags: Mapping[str, str]) -> str | None:
+    """Return which version was the newest when a person made a version the champion; None if the tags tell of none."""
+    return tags.get(PROMOTED_OVER) if tags.get(PROMOTED_BY) == BY_A_PERSON else None
+
+
 def remembered(history: tuple[PastVerdict, ...], version: str, decision: Verdict) -> tuple[PastVerdict, ...]:
     """Return the history with one more decision; the same decision, made again, is not told twice."""
     latest = next((past for past in reversed(history) if past.version == version), None)
@@ -58,6 +67,7 @@ def judge(
     candidate: str,
     champion: str | None,
     known_scores: Mapping[str, ModelScores],
+    chosen_over: str | None = None,
     seed: int,
 ) -> Verdict:
     """Let the promotion gate compare the report's chosen model with the present champion.
@@ -67,11 +77,19 @@ def judge(
         candidate: Registry version of the chosen model.
         champion: Registry version that is champion now, None when there is none.
         known_scores: Scores by registry version, as measured when each was registered.
+        chosen_over: The newest version there was when a person made the champion one; None when the gate did. The
+            person knew all of these, so none of them takes its place by itself.
         seed: Seed of the bootstrap.
     """
     if candidate == champion:
         return Verdict(
             promote=False, reason=f"Version {candidate} is the champion already, and nothing newer was trained."
+        )
+    if champion is not None and chosen_over is not None and int(candidate) <= int(chosen_over):
+        return Verdict(
+            promote=False,
+            reason=f"A person made version {champion} the champion when version {candidate} was there already: only a "
+            f"version above {chosen_over} can take its place, or a person again.",
         )
     if champion is not None and champion not in known_scores:
         return Verdict(

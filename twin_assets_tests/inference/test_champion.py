@@ -47,3 +47,24 @@ def test_every_decision_is_kept_in_order(serving, make_report):
     serving.register(worse)
     registration = serving.register(worse)
     assert [(past.version, past.promote) for past in registration.history] == [("2", True), ("3", False)]
+
+
+def test_a_version_that_a_person_chose_stays_champion_until_something_newer_is_better(serving, make_report):
+    report = make_report("dpo", sft=3.2, dpo=3.0)
+    serving.register(report)
+    promote_by_hand(serving, "1", over="2")
+    registration = serving.register(report)
+    assert (registration.candidate, registration.champion) == ("2", "1")
+    assert serving.champions() == ["1"]
+    assert serving.tags("1")["promotion"] == "by hand"
+    assert "A person made version 1 the champion" in serving.tags("2")["promotion"]
+    serving.train("dpo", "newer weights")
+    assert serving.register(make_report("dpo", sft=3.2, dpo=2.8)).champion == "3"
+    assert serving.tags("3")["promoted_by"] == "gate"
+
+
+def promote_by_hand(serving, version: str, *, over: str) -> None:
+    """Leave in the registry what `twin promote` leaves there."""
+    by_hand = {"promotion": "by hand", "promoted_by": "person", "promoted_over": over}
+    serving.tracker.set_tags(serving.name, version, by_hand)
+    serving.tracker.set_alias(serving.name, "champion", version)
