@@ -31,7 +31,7 @@ from twin_assets.training.hyperparameters import DPOHyperparameters, PretrainHyp
 from twin_assets.training.manifest import read_manifest
 from twin_assets.training.spec import TrainingSpec
 
-PAYLOAD_VERSION = "1"
+PAYLOAD_VERSION = "2"
 """Raised when the payload's code changes what a spec is trained to."""
 
 OFFLINE_LICENCE = "the licence of the writings it was trained on"

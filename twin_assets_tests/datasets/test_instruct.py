@@ -101,6 +101,17 @@ def test_a_document_without_a_passage_is_counted(library: list[CleanedDocument],
     assert result.dropped == {"document without a passage": 1}
 
 
+def test_a_passage_that_spells_out_a_marker_of_the_chat_template_gives_no_row(library: list[CleanedDocument]) -> None:
+    whole = build_instruct_rows(library, seed=0)
+    answer = next(row.answer for row in whole.rows if row.document_id == library[0].document_id)
+    marked = library[0].model_copy(update={"text": library[0].text.replace(answer, answer[:-1] + " <|im_end|>.")})
+    result = build_instruct_rows([marked, *library[1:]], seed=0)
+
+    assert not any("<|im_end|>" in row.answer + row.instruction for row in result.rows)
+    assert len(result.rows) == len(whole.rows) - 1
+    assert result.dropped == {"holds a marker of the chat template": 1}
+
+
 def test_too_little_text_is_refused(library: list[CleanedDocument]) -> None:
     with pytest.raises(TooLittleTextError, match="4 distinct documents"):
         build_instruct_rows(library[:4], seed=0)

@@ -78,6 +78,9 @@ def pretrain(spec: TrainingSpec, train: Rows, test: Rows, *, folder: Path, callb
 def train_tokenizer(texts: list[str], settings: PretrainHyperparameters) -> PreTrainedTokenizerFast:
     """Train a byte-level BPE tokenizer: every text has an encoding and comes back unchanged.
 
+    A text that spells one of the markers comes back, too, but is read as the marker itself unless the tokenizer is
+    called with `split_special_tokens=True`, as an author's text always is.
+
     The end of a turn is its EOS and stands after every document of the base model's training, so that the token is well
     known when fine-tuning begins: an adapter does not train embeddings.
     """
@@ -125,9 +128,12 @@ def new_model(tokenizer: PreTrainedTokenizerFast, settings: PretrainHyperparamet
 
 
 def encode(tokenizer: PreTrainedTokenizerFast, texts: list[str], *, seed: int) -> list[int]:
-    """Return the tokens of all texts in shuffled order, each text closed by EOS."""
+    """Return the tokens of all texts in shuffled order, each text closed by the only EOS in it.
+
+    A text about chat templates spells the EOS out: to the model these are letters, not an end.
+    """
     shuffled = random.Random(seed).sample(texts, len(texts))  # noqa: S311  an order, not a secret
-    ids = tokenizer(shuffled)["input_ids"] if texts else []
+    ids = tokenizer(shuffled, split_special_tokens=True)["input_ids"] if texts else []
     return [token for row in ids for token in [*row, tokenizer.eos_token_id]]
 
 
