@@ -283,6 +283,16 @@ def test_an_evaluation_that_left_a_model_or_a_document_out_is_refused(evaluated)
     assert not evaluation.every_model_was_measured(evaluated.model_copy(update={"models": uneven})).passed
 
 
+def test_a_likeness_that_was_not_measured_is_warned_of_with_the_reason(evaluated):
+    reason = "The texts hold 12 words."
+    models = tuple(scores.model_copy(update={"likeness": None}) for scores in evaluated.models)
+    result = evaluation.likeness_was_measured(evaluated.model_copy(update={"models": models, "likeness_note": reason}))
+    assert not result.passed
+    assert result.severity is dg.AssetCheckSeverity.WARN
+    assert reason in (result.description or "")
+    assert "base, sft, dpo" in (result.description or "")
+
+
 def test_a_candidate_that_was_not_made_of_a_present_checkpoint_is_refused(resources, context):
     artifacts, tracker = resources["artifacts"], resources["tracker"]
     check = serving.registered_is_what_was_trained
