@@ -5,7 +5,6 @@ checkpoint goes straight to the store.
 """
 
 import shutil
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ from resources.project import Project
 from resources.tracker import Tracker
 from resources.trainer import LocalTrainer, TrainingOutcome
 from twin_assets.automation import retrain_on_new_data
-from twin_assets.datasets.splitting import TooLittleTextError, split_documents
+from twin_assets.collection.authors import author_slugs
 from twin_assets.documents import BaseModelRef, CleanedDocument, content_hash
 from twin_assets.errors import UserError
 from twin_assets.evaluation.plots import loss_curve
@@ -26,6 +25,7 @@ from twin_assets.reporting import OWNERS, data_version, picture, readable, rows_
 from twin_assets.settings import OFFLINE_BASE_MODEL
 from twin_assets.training.chat_template import chat_template, chat_template_hash
 from twin_assets.training.config import DPOConfig, PretrainConfig, SFTConfig, hyperparameters_of
+from twin_assets.training.corpus import training_side
 from twin_assets.training.history import read_history
 from twin_assets.training.hyperparameters import DPOHyperparameters, PretrainHyperparameters, SFTHyperparameters
 from twin_assets.training.manifest import read_manifest
@@ -59,13 +59,20 @@ def base_model(
     """The model that is fine-tuned: a hub id or path by setting, or a small one trained here, without a download.
 
     The small one is a byte-level BPE tokenizer and a Llama-architecture model, trained on the training side of every
-    author's documents, never on what is held out. `preference_dataset`, both checkpoints and `eval_report` read it.
+    author's documents, never on what is held out for any of them, and on no author whose file is gone.
+    `preference_dataset`, both checkpoints and `eval_report` read it.
 
     If training fails, the previous model stays whole.
     """
     if project.base_model != OFFLINE_BASE_MODEL:
         return _pointer(project)
-    corpus = training_side(cleaned_documents, project)
+    selected = training_side(
+        cleaned_documents,
+        authors=author_slugs(project.authors_path),
+        seed=project.seed,
+        test_fraction=project.test_fraction,
+    )
+    corpus = selected.documents
     folder = artifacts.folder("base_model")
     dataset = folder.with_name(".base_model.corpus")
     shutil.rmtree(dataset, ignore_errors=True)
@@ -106,7 +113,9 @@ def base_model(
             "licence": OFFLINE_LICENCE,
             "authors": len(authors),
             "authors_left_out": len(cleaned_documents) - len(authors),
+            "authors_without_file": len(selected.without_file),
             "documents": len(corpus),
+            "documents_held_out_elsewhere": len(selected.held_out_elsewhere),
             **_training_metadata(folder, outcome, run_id, tracker),
         },
     )
@@ -196,32 +205,6 @@ def dpo_checkpoint(
         code_version=PAYLOAD_VERSION,
     )
     return _checkpoint(context, spec, trainer, tracker, force=config.force)
-
-
-def training_side(cleaned_documents: Mapping[str, list[CleanedDocument]], project: Project) -> list[CleanedDocument]:
-    """Return the documents of all authors that may be trained on: not held out, and each text once.
-
-    An author with too little text to hold something out is left out: the others' model does not wait for more of it.
-
-    Raises:
-        UserError: If no author has text enough.
-    """
-    corpus: list[CleanedDocument] = []
-    refused: TooLittleTextError | None = None
-    for _, documents in sorted(cleaned_documents.items()):
-        try:
-            split = split_documents(documents, seed=project.seed, test_fraction=project.test_fraction)
-        except TooLittleTextError as error:
-            refused = error
-            continue
-        corpus += [
-            document
-            for document in documents
-            if split[document.document_id] == "train" and document.duplicate_of is None
-        ]
-    if refused and not corpus:
-        raise refused
-    return corpus
 
 
 def _pointer(project: Project) -> dg.MaterializeResult[BaseModelRef]:
