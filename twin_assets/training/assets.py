@@ -5,6 +5,7 @@ checkpoint goes straight to the store.
 """
 
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -235,12 +236,18 @@ def _checkpoint(
     return dg.MaterializeResult(
         data_version=data_version(outcome.manifest.data_version),
         metadata={
-            "summary": f"{int(metrics['train_rows']):,} rows, {int(metrics['steps'])} steps; loss "
-            f"{metrics['train_loss']:.2f}, held out {metrics['eval_loss']:.2f}",
+            "summary": summary_of(metrics),
             "base_model_version": str(spec.base_model_version),
             **_training_metadata(Path(spec.output_uri), outcome, run_id, tracker),
         },
     )
+
+
+def summary_of(metrics: Mapping[str, float]) -> str:
+    """Return what a fine-tuning came to, in a line; without test rows there is no loss on what is held out."""
+    held_out = f", held out {metrics['eval_loss']:.2f}" if "eval_loss" in metrics else ", nothing held out"
+    steps = f"{int(metrics['train_rows']):,} rows, {int(metrics['steps'])} steps"
+    return f"{steps}; loss {metrics['train_loss']:.2f}{held_out}"
 
 
 def _train(
