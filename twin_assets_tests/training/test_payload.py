@@ -27,6 +27,8 @@ def test_a_base_model_is_whole_and_says_what_it_is(base):
 
     assert manifest.metrics["parameters"] > 0
     assert manifest.metrics["train_rows"] == 12
+    # Steps of 1,024 tokens, in blocks of 128 and of 512.
+    assert manifest.metrics["tokens"] == manifest.metrics["steps"] * 1024
     assert manifest.libraries["torch"].startswith("2.13")
 
 
