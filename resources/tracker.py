@@ -127,11 +127,19 @@ class Tracker(dg.ConfigurableResource):  # type: ignore[type-arg]
         ]
 
     def register(
-        self, name: str, checkpoint: Path, *, run_id: str, tags: Mapping[str, str], description: str
+        self,
+        name: str,
+        checkpoint: Path,
+        *,
+        data_version: str,
+        run_id: str,
+        tags: Mapping[str, str],
+        description: str,
     ) -> ModelVersion:
         """Copy a checkpoint into its run's artifacts and make it a version of the registered model.
 
-        The registry keeps its own copy, so that a later training cannot change a registered version.
+        The registry keeps its own copy, in a folder that carries the checkpoint's data version: neither a later
+        training nor another checkpoint of the same run can change a registered version.
         """
         from mlflow.exceptions import MlflowException
 
@@ -140,12 +148,20 @@ class Tracker(dg.ConfigurableResource):  # type: ignore[type-arg]
         except MlflowException as error:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
-        self._client.log_artifacts(run_id, str(checkpoint), artifact_path="model")
-        source = f"{self._client.get_run(run_id).info.artifact_uri}/model"
+        folder = f"model-{data_version}"
+        self._client.log_artifacts(run_id, str(checkpoint), artifact_path=folder)
+        source = f"{self._client.get_run(run_id).info.artifact_uri}/{folder}"
         version = self._client.create_model_version(
             name, source=source, run_id=run_id, tags=dict(tags), description=description
         )
         return next(item for item in self.versions(name) if item.version == str(version.version))
+
+    def download(self, name: str, version: str, into: Path) -> Path:
+        """Copy what the registry keeps of a version into a folder, and return where it lies there."""
+        from mlflow.artifacts import download_artifacts
+
+        source = self._client.get_model_version(name, version).source
+        return Path(download_artifacts(artifact_uri=source, dst_path=str(into), tracking_uri=self.uri))
 
     def set_alias(self, name: str, alias: str, version: str) -> None:
         """Let an alias point to a version."""

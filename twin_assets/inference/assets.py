@@ -122,12 +122,15 @@ def _register(
     tracker: Tracker,
 ) -> ModelVersion:
     author = context.partition_key
-    run_id = tracker.find_run(author, tag="spec_hash", value=manifest.spec_hash) or tracker.start_run(
+    trained_by = tracker.find_run(author, tag="spec_hash", value=manifest.spec_hash)
+    # The registry wants a run: where that of the training is gone, one that does nothing but register stands in.
+    run_id = trained_by or tracker.start_run(
         f"{stage}_checkpoint", author=author, tags={"stage": stage, "spec_hash": manifest.spec_hash}
     )
-    return tracker.register(
+    version = tracker.register(
         registered_name(author),
         folder,
+        data_version=manifest.data_version,
         run_id=run_id,
         description=f"{stage.upper()} of {base_model.location.rsplit('/', 1)[-1]} on the writings of {author}.",
         tags={
@@ -144,6 +147,9 @@ def _register(
             "dagster_run_url": project.run_url(context.run_id),
         },
     )
+    if trained_by is None:
+        tracker.finish_run(run_id)
+    return version
 
 
 def _previous(artifacts: ArtifactStore, author: str) -> Registration | None:

@@ -29,7 +29,9 @@ def registered(tracker, tmp_path, author, content="weights", **tags):
     (checkpoint / "model.safetensors").write_text(content)
     run_id = start(tracker, author)
     tracker.finish_run(run_id)
-    return tracker.register(registered_name(author), checkpoint, run_id=run_id, tags=tags, description="A test.")
+    return tracker.register(
+        registered_name(author), checkpoint, data_version=content[-1], run_id=run_id, tags=tags, description="A test."
+    )
 
 
 def test_the_embedded_tracker_lies_in_the_home(own_home):
@@ -110,9 +112,19 @@ def test_a_registered_version_keeps_its_own_copy_of_the_checkpoint(tracker, clie
     registered(tracker, tmp_path, "hal", content="weights of version 2")
     source = client.get_model_version("twin-hal", version.version).source
     assert str(tmp_path) not in source
-    path = client.download_artifacts(version.run_id, "model/model.safetensors", str(tmp_path))
-    with open(path) as file:  # noqa: PTH123 - MLflow returns a string
-        assert file.read() == "weights of version 1"
+    copy = tracker.download("twin-hal", version.version, tmp_path / "copy")
+    assert (copy / "model.safetensors").read_text() == "weights of version 1"
+
+
+def test_another_checkpoint_of_the_same_run_leaves_a_registered_version_alone(tracker, tmp_path):
+    run_id = start(tracker, "lea")
+    checkpoint = tmp_path / "checkpoint"
+    checkpoint.mkdir()
+    for content in ("1", "2"):
+        (checkpoint / "model.safetensors").write_text(content)
+        tracker.register("twin-lea", checkpoint, data_version=content, run_id=run_id, tags={}, description="A test.")
+    copies = [tracker.download("twin-lea", version, tmp_path / version) for version in ("1", "2")]
+    assert [(copy / "model.safetensors").read_text() for copy in copies] == ["1", "2"]
 
 
 def test_an_alias_points_to_one_version_and_moves(tracker, tmp_path):
