@@ -18,12 +18,13 @@ from resources.tracker import Tracker
 from resources.trainer import LocalTrainer, TrainingOutcome
 from twin_assets.automation import retrain_on_new_data
 from twin_assets.collection.authors import author_slugs
-from twin_assets.documents import BaseModelRef, CleanedDocument, content_hash
+from twin_assets.documents import BaseModelRef, CleanedDocument
 from twin_assets.errors import UserError
 from twin_assets.evaluation.plots import loss_curve
 from twin_assets.partitions import authors_partitions
 from twin_assets.reporting import OWNERS, data_version, picture, readable, rows_version
 from twin_assets.settings import OFFLINE_BASE_MODEL
+from twin_assets.training.base import version_of
 from twin_assets.training.chat_template import chat_template, chat_template_hash
 from twin_assets.training.config import DPOConfig, PretrainConfig, SFTConfig, hyperparameters_of
 from twin_assets.training.corpus import training_side
@@ -58,6 +59,9 @@ def base_model(
     tracker: Tracker,
 ) -> dg.MaterializeResult[BaseModelRef]:
     """The model that is fine-tuned: a hub id or path by setting, or a small one trained here, without a download.
+
+    The version of a local folder is a hash of its files; that of a hub id, of its revision: pin a commit, because what
+    `main` names changes without a new version.
 
     The small one is a byte-level BPE tokenizer and a Llama-architecture model, trained on the training side of every
     author's documents, never on what is held out for any of them, and on no author whose file is gone.
@@ -213,7 +217,7 @@ def _pointer(project: Project) -> dg.MaterializeResult[BaseModelRef]:
         location=project.base_model,
         revision=project.base_model_revision,
         licence=project.base_model_licence,
-        version=content_hash([project.base_model, project.base_model_revision])[:16],
+        version=version_of(project.base_model, project.base_model_revision),
         n_parameters=None,
     )
     return dg.MaterializeResult(
