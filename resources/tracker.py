@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
-from pydantic import Field
+from pydantic import Field, SecretStr
 
 from twin_assets.documents import Entity
 from twin_assets.settings import Settings
@@ -42,14 +42,22 @@ class ModelVersion(Entity):
 class Tracker(dg.ConfigurableResource):  # type: ignore[type-arg]
     """An MLflow server, or MLflow on SQLite and a local folder."""
 
-    uri: str = Field(description="Tracking URI")
+    # Not a field of the configuration, because the Dagster UI shows those, and the address may hold a password.
+    server: dg.ResourceDependency[SecretStr | None] = None  # type: ignore[assignment]
     folder: str = Field(description="Folder of the embedded MLflow database and artifacts")
     ui_url: str = Field(default="http://127.0.0.1:5000", description="Where the MLflow UI is served, for links")
 
     @classmethod
     def from_settings(cls, settings: Settings) -> "Tracker":
         """Configure the tracker that the settings name."""
-        return cls(uri=settings.tracking_uri, folder=str(settings.home / "mlflow"), ui_url=settings.mlflow_ui_url)
+        return cls(
+            server=settings.mlflow_tracking_uri, folder=str(settings.home / "mlflow"), ui_url=settings.mlflow_ui_url
+        )
+
+    @property
+    def uri(self) -> str:
+        """Tracking URI, the password of a server included: it is for clients, and not to be shown."""
+        return self.server.get_secret_value() if self.server else f"sqlite:///{Path(self.folder) / 'mlflow.db'}"
 
     def start_run(self, name: str, *, author: str | None, tags: Mapping[str, str]) -> str:
         """Open a run in the author's experiment and return its id."""

@@ -102,7 +102,7 @@ def report_with(chosen: str, *, sft: float, dpo: float, base: float = 4.0) -> Ev
 def tracker(tmp_path_factory) -> Tracker:
     """MLflow on SQLite in a folder of this module: creating its database takes seconds, so it is done once."""
     folder = tmp_path_factory.mktemp("home") / "mlflow"
-    return Tracker(uri=f"sqlite:///{folder / 'mlflow.db'}", folder=str(folder))
+    return Tracker(folder=str(folder))
 
 
 @pytest.fixture

@@ -1,6 +1,8 @@
 """The tracker, on a real MLflow: runs by author, and a registry that keeps what was registered."""
 
+import dagster as dg
 import pytest
+from dagster._core.remote_representation.external_data import RepositorySnap
 
 from resources.tracker import CANDIDATE, CHAMPION, Tracker, registered_name
 from twin_assets.settings import Settings
@@ -10,7 +12,7 @@ from twin_assets.settings import Settings
 def tracker(tmp_path_factory):
     """MLflow on SQLite in a folder of this module: creating its database takes seconds, so it is done once."""
     folder = tmp_path_factory.mktemp("home") / "mlflow"
-    return Tracker(uri=f"sqlite:///{folder / 'mlflow.db'}", folder=str(folder), ui_url="http://mlflow.example")
+    return Tracker(folder=str(folder), ui_url="http://mlflow.example")
 
 
 @pytest.fixture
@@ -40,6 +42,23 @@ def test_the_embedded_tracker_lies_in_the_home(own_home):
     assert tracker.folder == str(own_home / "mlflow")
     server = Tracker.from_settings(Settings(mlflow_tracking_uri="http://mlflow.example"))
     assert server.uri == "http://mlflow.example"
+
+
+def test_neither_a_repr_nor_the_configuration_shows_the_password_of_a_server_and_steps_still_get_it():
+    address = "https://user:hush-hush@mlflow.example"
+    tracker = Tracker.from_settings(Settings(mlflow_tracking_uri=address))
+    seen = []
+
+    @dg.asset
+    def probe(tracker: Tracker) -> None:
+        seen.append((tracker.uri, repr(tracker), repr(tracker.tracking_run("run-1"))))
+
+    definitions = dg.Definitions(assets=[probe], resources={"tracker": tracker})
+    assert dg.materialize([probe], resources={"tracker": tracker}).success
+    [(uri, shown, run)] = seen
+    assert uri == address
+    assert "hush-hush" not in shown + run + repr(tracker)
+    assert "hush-hush" not in str(RepositorySnap.from_def(definitions.get_repository_def()))
 
 
 def test_a_run_stands_in_its_author_s_experiment_with_what_it_was_given(tracker, client):
