@@ -66,41 +66,6 @@ class Attribution(Entity):
     n_documents_too_short: int = Field(description="Documents under half a block, which were left out")
 
 
-def delta_to_profiles(text_blocks: Sequence[str], profiles: Mapping[str, StyleProfile]) -> list[dict[str, float]]:
-    """Return Burrows' Delta of each text to each author, one mapping per text.
-
-    The z-scores use mean and standard deviation of all authors' blocks together (the mean cancels out). With one
-    profile the scale is that of the author's own blocks: Delta then says how unusual a text is for this author, and
-    nothing about whether another author is nearer.
-
-    Args:
-        text_blocks: Markdown texts of comparable length.
-        profiles: Author slug to style profile.
-
-    Raises:
-        ValueError: If there are no profiles, a profile counts other words, or a text holds no prose.
-    """
-    pool = _pool_of(profiles)
-    codes = [_codes(text) for text in text_blocks]
-    if any(len(code) == 0 for code in codes):
-        raise ValueError("A text without a word of prose has no Delta: leave empty texts out, and count them.")
-    return [
-        dict(zip(pool.authors, map(float, pool.deltas(frequencies(code)[None, :])[0]), strict=True)) for code in codes
-    ]
-
-
-def attribute(text: str, profiles: Mapping[str, StyleProfile]) -> str:
-    """Return the author whose profile is nearest to a Markdown text; the first in alphabetical order on a tie.
-
-    Raises:
-        ValueError: If there are fewer than two profiles, or as in `delta_to_profiles`.
-    """
-    if len(profiles) < 2:
-        raise ValueError("Attribution needs the style profiles of at least two authors.")
-    [deltas] = delta_to_profiles([text], profiles)
-    return min(deltas, key=lambda author: (deltas[author], author))
-
-
 def likeness(
     texts: Sequence[str],
     profiles: Mapping[str, StyleProfile],
