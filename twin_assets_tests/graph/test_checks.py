@@ -15,6 +15,7 @@ from twin_assets.evaluation.reports import EvalReport
 from twin_assets.features import checks as features
 from twin_assets.inference import checks as serving
 from twin_assets.training import checks as training
+from twin_assets.training.manifest import read_manifest
 
 
 def _read(place: Place, manager: dg.ConfigurableIOManager, asset: str, kind: type, suffix: str = ""):
@@ -260,6 +261,20 @@ def test_a_checkpoint_that_was_tampered_with_is_refused_and_the_file_is_named(pl
     passed, said = verdict_of(check(context, artifacts=resources["artifacts"]))
     assert not passed
     assert "model.safetensors" in said
+
+
+@pytest.mark.parametrize("stage", ["sft", "dpo"])
+def test_a_checkpoint_that_was_trained_on_a_deleted_document_is_warned_of_by_its_id(
+    resources, context, documents, stage
+):
+    check = getattr(training, f"{stage}_trained_on_what_is_there")
+    assert check(context, documents, artifacts=resources["artifacts"]).passed
+    manifest = read_manifest(resources["artifacts"].folder(f"{stage}_checkpoint", AUTHOR))
+    gone = manifest.trained_on[0]
+    result = check(context, [d for d in documents if d.document_id != gone], artifacts=resources["artifacts"])
+    assert not result.passed
+    assert result.severity is dg.AssetCheckSeverity.WARN
+    assert gone in (result.description or "")
 
 
 def test_a_base_model_with_a_file_laid_beside_it_is_refused(place):
