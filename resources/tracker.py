@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
-from pydantic import Field
+from pydantic import Field, SecretStr
 
 from twin_assets.documents import Entity
 from twin_assets.settings import Settings
@@ -42,14 +42,22 @@ class ModelVersion(Entity):
 class Tracker(dg.ConfigurableResource):  # type: ignore[type-arg]
     """An MLflow server, or MLflow on SQLite and a local folder."""
 
-    uri: str = Field(description="Tracking URI")
+    # Not a field of the configuration, because the Dagster UI shows those, and the address may hold a password.
+    server: dg.ResourceDependency[SecretStr | None] = None  # type: ignore[assignment]
     folder: str = Field(description="Folder of the embedded MLflow database and artifacts")
     ui_url: str = Field(default="http://127.0.0.1:5000", description="Where the MLflow UI is served, for links")
 
     @classmethod
     def from_settings(cls, settings: Settings) -> "Tracker":
         """Configure the tracker that the settings name."""
-        return cls(uri=settings.tracking_uri, folder=str(settings.home / "mlflow"), ui_url=settings.mlflow_ui_url)
+        return cls(
+            server=settings.mlflow_tracking_uri, folder=str(settings.home / "mlflow"), ui_url=settings.mlflow_ui_url
+        )
+
+    @property
+    def uri(self) -> str:
+        """Tracking URI, the password of a server included: it is for clients, and not to be shown."""
+        return self.server.get_secret_value() if self.server else f"sqlite:///{Path(self.folder) / 'mlflow.db'}"
 
     def start_run(self, name: str, *, author: str | None, tags: Mapping[str, str]) -> str:
         """Open a run in the author's experiment and return its id."""
@@ -127,11 +135,19 @@ class Tracker(dg.ConfigurableResource):  # type: ignore[type-arg]
         ]
 
     def register(
-        self, name: str, checkpoint: Path, *, run_id: str, tags: Mapping[str, str], description: str
+        self,
+        name: str,
+        checkpoint: Path,
+        *,
+        data_version: str,
+        run_id: str,
+        tags: Mapping[str, str],
+        description: str,
     ) -> ModelVersion:
         """Copy a checkpoint into its run's artifacts and make it a version of the registered model.
 
-        The registry keeps its own copy, so that a later training cannot change a registered version.
+        The registry keeps its own copy, in a folder that carries the checkpoint's data version: neither a later
+        training nor another checkpoint of the same run can change a registered version.
         """
         from mlflow.exceptions import MlflowException
 
@@ -140,12 +156,20 @@ class Tracker(dg.ConfigurableResource):  # type: ignore[type-arg]
         except MlflowException as error:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
-        self._client.log_artifacts(run_id, str(checkpoint), artifact_path="model")
-        source = f"{self._client.get_run(run_id).info.artifact_uri}/model"
+        folder = f"model-{data_version}"
+        self._client.log_artifacts(run_id, str(checkpoint), artifact_path=folder)
+        source = f"{self._client.get_run(run_id).info.artifact_uri}/{folder}"
         version = self._client.create_model_version(
             name, source=source, run_id=run_id, tags=dict(tags), description=description
         )
         return next(item for item in self.versions(name) if item.version == str(version.version))
+
+    def download(self, name: str, version: str, into: Path) -> Path:
+        """Copy what the registry keeps of a version into a folder, and return where it lies there."""
+        from mlflow.artifacts import download_artifacts
+
+        source = self._client.get_model_version(name, version).source
+        return Path(download_artifacts(artifact_uri=source, dst_path=str(into), tracking_uri=self.uri))
 
     def set_alias(self, name: str, alias: str, version: str) -> None:
         """Let an alias point to a version."""

@@ -54,8 +54,9 @@ class LocalTrainer(dg.ConfigurableResource):  # type: ignore[type-arg]
         """Run the payload to its end and return what it left behind.
 
         Raises:
-            dg.Failure: If the payload exits with an error, or says nothing of a checkpoint. A retry cannot help: the
-                same spec would end the same way.
+            DagsterPipesExecutionError: If the payload exits with an error.
+            dg.Failure: If it reported another version than lies there. A retry cannot help: the same spec would end the
+                same way.
         """
         with tempfile.TemporaryDirectory(prefix="twin-training-") as folder:
             spec_file = Path(folder) / "spec.json"

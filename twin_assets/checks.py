@@ -29,16 +29,20 @@ def verdict(
     )
 
 
-def none_of(offenders: Sequence[str], *, what: str) -> dg.AssetCheckResult:
+def none_of(
+    offenders: Sequence[str], *, what: str, severity: dg.AssetCheckSeverity = dg.AssetCheckSeverity.ERROR
+) -> dg.AssetCheckResult:
     """Return the result of a check that passes when there is no offender; the first ones are named.
 
     Args:
         offenders: A name per offending row.
         what: What the offenders are, in the plural.
+        severity: How bad it is if there is one.
     """
     shown = "; ".join(offenders[:SHOWN])
     return verdict(
         passed=not offenders,
         expected=f"no {what}",
         actual=f"{len(offenders)}: {shown}" if offenders else "none",
+        severity=severity,
     )

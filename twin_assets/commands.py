@@ -10,6 +10,7 @@ import dagster as dg
 import yaml
 from rich.console import Console
 
+from resources.artifacts import ArtifactStore
 from resources.tracker import CHAMPION, Tracker, registered_name
 from resources.warehouse import Warehouse
 from resources.web import Web
@@ -22,6 +23,8 @@ from twin_assets.collection.sources import collect_documents, must_be_collected
 from twin_assets.definitions import build_defs
 from twin_assets.documents import Author, Consent, RawDocument, SourceConfig, checked_slug, document_id_for
 from twin_assets.errors import UserError
+from twin_assets.inference.promoting import BY_HAND, record_promotion
+from twin_assets.inference.registration import BY_A_PERSON, PROMOTED_BY, PROMOTED_OVER
 from twin_assets.instance import local_instance
 from twin_assets.partitions import AUTHORS_PARTITION
 from twin_assets.progress import RunProgress
@@ -199,7 +202,7 @@ def show_status(author: str | None, *, as_json: bool) -> None:
 
 
 def promote_version(author: str, version: str) -> None:
-    """Move the champion alias by hand."""
+    """Make a registered version the champion by hand: in the registry, in the registration, and for what reads it."""
     settings = Settings.load()
     load_author(settings.authors_dir, author)
     tracker = Tracker.from_settings(settings)
@@ -207,18 +210,14 @@ def promote_version(author: str, version: str) -> None:
     known = [item.version for item in tracker.versions(name)]
     if version not in known:
         raise UserError(f"{name} has no version {version!r}; it has: {', '.join(known) or 'none yet'}.")
+    # The gate reads what a person knew then: what was there already is not promoted over their choice.
+    by_hand = {"promotion": BY_HAND, PROMOTED_BY: BY_A_PERSON, PROMOTED_OVER: max(known, key=int)}
+    tracker.set_tags(name, version, by_hand)
     tracker.set_alias(name, CHAMPION, version)
-    tracker.set_tags(name, version, {"promotion": "promoted by hand with `twin promote`"})
+    address = tracker.version_url(name, version)
     with local_instance(settings) as instance:
-        instance.report_runless_asset_event(
-            dg.AssetObservation(
-                "registered_model",
-                partition=author,
-                metadata={"champion": version, "link": dg.MetadataValue.url(tracker.version_url(name, version))},
-                description=f"A person made version {version} the champion.",
-            )
-        )
-    _say(f"Version {version} of {name} is the champion now: {tracker.version_url(name, version)}")
+        record_promotion(instance, ArtifactStore.from_settings(settings), author, version, address=address)
+    _say(f"Version {version} of {name} is the champion now: {address}")
 
 
 @contextmanager

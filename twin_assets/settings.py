@@ -6,6 +6,7 @@ Nothing else in the project looks at environment variables. Secrets are `SecretS
 
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic.fields import FieldInfo
@@ -80,7 +81,7 @@ class Settings(BaseSettings):
         default=None, validation_alias="QDRANT_URL", description="Qdrant server; a folder per author without it"
     )
     qdrant_api_key: SecretStr | None = Field(default=None, validation_alias="QDRANT_API_KEY")
-    mlflow_tracking_uri: str | None = Field(
+    mlflow_tracking_uri: SecretStr | None = Field(
         default=None, validation_alias="MLFLOW_TRACKING_URI", description="MLflow server; SQLite in home without it"
     )
     mlflow_ui_url: str = Field(default="http://127.0.0.1:5000", description="Where `make ui` serves MLflow, for links")
@@ -163,5 +164,13 @@ class Settings(BaseSettings):
 
     @property
     def tracking_uri(self) -> str:
-        """Address that MLflow clients use."""
-        return self.mlflow_tracking_uri or f"sqlite:///{self.home / 'mlflow' / 'mlflow.db'}"
+        """Address that MLflow clients use: it may hold a password, so show it `without_userinfo` only."""
+        if self.mlflow_tracking_uri:
+            return self.mlflow_tracking_uri.get_secret_value()
+        return f"sqlite:///{self.home / 'mlflow' / 'mlflow.db'}"
+
+
+def without_userinfo(address: str) -> str:
+    """Return an address without the user name and the password that may stand in it."""
+    parts = urlsplit(address)
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))

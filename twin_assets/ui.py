@@ -12,7 +12,7 @@ from rich.console import Console
 
 from twin_assets.errors import UserError
 from twin_assets.instance import prepare_dagster_home
-from twin_assets.settings import PROJECT_ROOT, Settings
+from twin_assets.settings import PROJECT_ROOT, Settings, without_userinfo
 
 POLL_SECONDS = 0.5
 GRACE_SECONDS = 20
@@ -37,10 +37,7 @@ def serve_uis(*, port: int, mlflow_port: int) -> None:
         name: subprocess.Popen(command, cwd=PROJECT_ROOT, env=environment, start_new_session=True)
         for name, command in commands.items()
     }
-    Console().print(
-        f"Dagster: http://127.0.0.1:{port}   MLflow: {settings.mlflow_tracking_uri or f'http://127.0.0.1:{mlflow_port}'}"
-        "   (Ctrl-C ends both)"
-    )
+    Console().print(addresses(settings, port=port, mlflow_port=mlflow_port))
     ended: list[str] = []
     try:
         for asked in (signal.SIGINT, signal.SIGTERM):
@@ -54,6 +51,14 @@ def serve_uis(*, port: int, mlflow_port: int) -> None:
         for server in servers.values():
             _end(server)
     raise UserError(f"{' and '.join(ended)} ended: is the port in use? Choose others with --port and --mlflow-port.")
+
+
+def addresses(settings: Settings, *, port: int, mlflow_port: int) -> str:
+    """Return where both UIs are, in a line that holds no password."""
+    server = without_userinfo(settings.tracking_uri) if settings.mlflow_tracking_uri else None
+    return (
+        f"Dagster: http://127.0.0.1:{port}   MLflow: {server or f'http://127.0.0.1:{mlflow_port}'}   (Ctrl-C ends both)"
+    )
 
 
 def _stop(signal_number: int, frame: FrameType | None) -> NoReturn:

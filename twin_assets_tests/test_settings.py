@@ -6,6 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from twin_assets.settings import PROJECT_ROOT, Settings
+from twin_assets.ui import addresses
 
 NEVER_SHOWN = "hunter2-do-not-print"
 
@@ -84,10 +85,13 @@ def test_relative_folders_do_not_depend_on_the_current_directory(tmp_path, monke
 def test_no_repr_and_no_dump_shows_a_secret(monkeypatch):
     monkeypatch.setenv("MONGODB_URL", f"mongodb://user:{NEVER_SHOWN}@mongo.example")
     monkeypatch.setenv("QDRANT_API_KEY", NEVER_SHOWN)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"https://user:{NEVER_SHOWN}@mlflow.example/base?x=1")
     settings = Settings()
     for shown in (repr(settings), str(settings), str(settings.model_dump()), settings.model_dump_json()):
         assert NEVER_SHOWN not in shown
     assert settings.qdrant_api_key.get_secret_value() == NEVER_SHOWN
+    assert NEVER_SHOWN in settings.tracking_uri
+    assert "MLflow: https://mlflow.example/base?x=1 " in addresses(settings, port=3000, mlflow_port=5000)
 
 
 @pytest.mark.parametrize(

@@ -14,9 +14,13 @@ from twin_assets.datasets.overlap import SeenTexts, normal_form
 from twin_assets.datasets.passages import Passage, scan
 from twin_assets.datasets.splitting import cluster_roots, split_documents
 from twin_assets.documents import CleanedDocument, InstructRow, Split
+from twin_assets.training.chat_template import holds_marker
 
 OPENING_WORDS = 25
 """A passage with fewer words than this before it opens its document."""
+
+HOLDS_MARKER = "holds a marker of the chat template"
+"""Why a row is left out whose text would end or begin a turn in the middle of one."""
 
 
 class InstructResult(NamedTuple):
@@ -33,7 +37,7 @@ def build_instruct_rows(
 
     No document and no answer stands in both splits: a document that nearly repeats another gives no rows, nor does a
     passage that nearly repeats another. Of two such passages the one in the test split is kept, so that what is held
-    out stays whole. No two rows have the same instruction.
+    out stays whole. No two rows have the same instruction, and none spells out a marker of the chat template.
 
     Args:
         documents: All cleaned documents of one author, near-duplicates marked.
@@ -55,12 +59,15 @@ def build_instruct_rows(
     # The test split comes first: of two passages or instructions that are alike, its own is kept.
     for document in sorted(_distinct(documents, dropped), key=lambda one: (splits[one.document_id], one.document_id)):
         for passage, place in _placed(document, dropped):
+            if holds_marker(passage.text):
+                dropped[HOLDS_MARKER] += 1
+                continue
             if answers.repeated_by(passage.text) is not None:
                 dropped["repeated answer"] += 1
                 continue
             instruction = write_instruction(passage, place, seed=seed, taken=taken)
-            if instruction is None:
-                dropped["no instruction"] += 1
+            if instruction is None or holds_marker(instruction.text):
+                dropped["no instruction" if instruction is None else HOLDS_MARKER] += 1
                 continue
             taken.add(normal_form(instruction.text))
             answers.add(passage.document_id, passage.text)

@@ -10,8 +10,10 @@ from typing import NamedTuple
 
 from rapidfuzz import fuzz
 
+from twin_assets.datasets.instruct import HOLDS_MARKER
 from twin_assets.datasets.overlap import normal_form
 from twin_assets.documents import InstructRow, PreferenceRow, content_hash
+from twin_assets.training.chat_template import holds_marker
 
 NEARLY_EQUAL = 90.0
 """Similarity (0 to 100, normalised indel distance) from which two texts differ in spelling, not in style."""
@@ -70,13 +72,14 @@ def build_preference_rows(
 
     Returns:
         The pairs in the order of `rows`. Left out, and counted: a prompt without a rejected text, an empty one, and one
-        that equals or nearly equals what is chosen, or is a piece of it.
+        that equals or nearly equals what is chosen, or is a piece of it; and a pair that spells out a marker of the
+        chat template.
     """
     dropped: Counter[str] = Counter()
     kept = []
     for row in rows:
         prompt_hash = preference_prompt_hash(row.instruction, rejected_by)
-        reason = _objection(row.answer, rejected.get(prompt_hash))
+        reason = _objection(row, rejected.get(prompt_hash))
         if reason:
             dropped[reason] += 1
             continue
@@ -110,11 +113,13 @@ def reusable_rejections(previous: Sequence[PreferenceRow], rejected_by: str) -> 
     return {row.prompt_hash: row.rejected for row in previous if row.rejected_by == rejected_by}
 
 
-def _objection(chosen: str, rejected: str | None) -> str | None:
+def _objection(row: InstructRow, rejected: str | None) -> str | None:
     """Return why a pair teaches nothing, or None if it does."""
     if rejected is None:
         return "nothing generated"
-    ours, theirs = normal_form(chosen), normal_form(rejected)
+    if any(map(holds_marker, (row.instruction, row.answer, rejected))):
+        return HOLDS_MARKER
+    ours, theirs = normal_form(row.answer), normal_form(rejected)
     if not theirs:
         return "rejected is empty"
     if ours == theirs:

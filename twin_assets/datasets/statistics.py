@@ -1,20 +1,18 @@
-"""What can be wrong with a dataset, found row by row, and the numbers that describe it.
+"""What can be wrong with a dataset, found row by row.
 
 Every function that looks for a fault returns what is at fault, so that a check can name it. The functions take the rows
 as they are stored, and trust nothing that the builders promise.
 """
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from statistics import mean, quantiles
 from typing import TypeVar
 
 from twin_assets.datasets.overlap import SeenTexts, normal_form
 from twin_assets.datasets.splitting import cluster_roots
-from twin_assets.documents import CATEGORIES, CleanedDocument, InstructRow, PreferenceRow, Split
+from twin_assets.documents import CleanedDocument, InstructRow, PreferenceRow, Split
 
 Row = TypeVar("Row", InstructRow, PreferenceRow)
-SPLITS: tuple[Split, ...] = ("train", "test")
 
 
 def ungrounded_rows(rows: Sequence[Row], documents: Iterable[CleanedDocument]) -> list[Row]:
@@ -72,35 +70,6 @@ def duplicate_rows(rows: Sequence[Row]) -> list[Row]:
 def chosen_equal_rejected(rows: Sequence[PreferenceRow]) -> list[PreferenceRow]:
     """Return the pairs whose texts are the same, marks and capitals aside, or whose rejected text is empty."""
     return [row for row in rows if normal_form(row.rejected) in ("", normal_form(row.chosen))]
-
-
-def empty_splits(rows: Sequence[InstructRow] | Sequence[PreferenceRow]) -> list[Split]:
-    """Return the splits without a row."""
-    filled = {row.split for row in rows}
-    return [split for split in SPLITS if split not in filled]
-
-
-def dataset_statistics(rows: Sequence[InstructRow] | Sequence[PreferenceRow]) -> dict[str, float]:
-    """Return the numbers that describe a dataset, under keys that never change.
-
-    Returns:
-        `rows`, `documents`, `prompts` (distinct), `rows_train`, `rows_test`, `rows_<category>`, and of the answers (or
-        chosen texts) `answer_words_mean`, `answer_words_p10`, `answer_words_p50`, `answer_words_p90`, in words at white
-        space. All of them are 0 for an empty dataset.
-    """
-    lengths = [len(answer_of(row).split()) for row in rows]
-    deciles = quantiles(lengths, n=10, method="inclusive") if len(lengths) > 1 else [float(sum(lengths))] * 9
-    splits = Counter(row.split for row in rows)
-    categories = Counter(row.category for row in rows)
-    return {
-        "rows": len(rows),
-        "documents": len({row.document_id for row in rows}),
-        "prompts": len({normal_form(prompt_of(row)) for row in rows}),
-        **{f"rows_{split}": splits[split] for split in SPLITS},
-        **{f"rows_{category}": categories[category] for category in CATEGORIES},
-        "answer_words_mean": mean(lengths) if lengths else 0.0,
-        **{f"answer_words_p{percent}": deciles[percent // 10 - 1] for percent in (10, 50, 90)},
-    }
 
 
 def prompt_of(row: InstructRow | PreferenceRow) -> str:

@@ -108,7 +108,7 @@ def style_profile(
     group_name="evaluation",
     owners=OWNERS,
     kinds={"json", "html", "mlflow"},
-    code_version="1",
+    code_version="2",
     io_manager_key="reports",
     automation_condition=follow_inputs(),
 )

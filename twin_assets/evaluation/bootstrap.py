@@ -91,20 +91,6 @@ def ratio_interval(
     return percentile_interval(float(above.sum() / below.sum()), drawn, level=level, n=above.size)
 
 
-def paired_difference_interval(
-    a: Sequence[float], b: Sequence[float], *, level: float = LEVEL, resamples: int = RESAMPLES, seed: int = 0
-) -> Interval:
-    """Return the mean of `a - b`, resampled over pairs: what differs between two measurements of the same units.
-
-    Raises:
-        ValueError: If the lengths differ or are zero.
-    """
-    if len(a) != len(b):
-        raise ValueError(f"Pairs are needed: got {len(a)} and {len(b)} values.")
-    differences = [x - y for x, y in zip(a, b, strict=True)]
-    return mean_interval(differences, level=level, resamples=resamples, seed=seed)
-
-
 def percentile_interval(estimate: float, drawn: np.ndarray, *, level: float, n: int) -> Interval:
     """Return the interval between the percentiles of resampled values `drawn` (any shape) that hold `level` of them."""
     tail = (1 - level) / 2

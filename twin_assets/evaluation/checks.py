@@ -50,6 +50,18 @@ def sft_beats_the_base_model(eval_report: EvalReport) -> dg.AssetCheckResult:
     )
 
 
+@dg.asset_check(asset=eval_report, partitions_def=authors_partitions)
+def likeness_was_measured(eval_report: EvalReport) -> dg.AssetCheckResult:
+    """Every model wrote enough prose to be compared with the author; without that, no model replaces a champion."""
+    without = [scores.model for scores in eval_report.models if scores.likeness is None]
+    return verdict(
+        passed=not without,
+        expected="the likeness of every model",
+        actual=f"none of {', '.join(without)}: {eval_report.likeness_note}" if without else "all of them",
+        severity=dg.AssetCheckSeverity.WARN,
+    )
+
+
 @dg.asset_check(asset=retrieval_report, partitions_def=authors_partitions)
 def finds_the_authors_sentences(retrieval_report: RetrievalReport) -> dg.AssetCheckResult:
     """Sentences of the corpus are found among the first five passages."""

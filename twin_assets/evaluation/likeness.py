@@ -23,6 +23,11 @@ from twin_assets.evaluation.stylometry import (
     word_codes,
 )
 
+
+class TooLittleProseError(ValueError):
+    """Too few words, documents or authors to measure on: a finding about the texts, not a fault."""
+
+
 BLOCK_WORDS = 1000
 """Words measured at once, where there are so many."""
 
@@ -61,41 +66,6 @@ class Attribution(Entity):
     n_documents_too_short: int = Field(description="Documents under half a block, which were left out")
 
 
-def delta_to_profiles(text_blocks: Sequence[str], profiles: Mapping[str, StyleProfile]) -> list[dict[str, float]]:
-    """Return Burrows' Delta of each text to each author, one mapping per text.
-
-    The z-scores use mean and standard deviation of all authors' blocks together (the mean cancels out). With one
-    profile the scale is that of the author's own blocks: Delta then says how unusual a text is for this author, and
-    nothing about whether another author is nearer.
-
-    Args:
-        text_blocks: Markdown texts of comparable length.
-        profiles: Author slug to style profile.
-
-    Raises:
-        ValueError: If there are no profiles, a profile counts other words, or a text holds no prose.
-    """
-    pool = _pool_of(profiles)
-    codes = [_codes(text) for text in text_blocks]
-    if any(len(code) == 0 for code in codes):
-        raise ValueError("A text without a word of prose has no Delta: leave empty texts out, and count them.")
-    return [
-        dict(zip(pool.authors, map(float, pool.deltas(frequencies(code)[None, :])[0]), strict=True)) for code in codes
-    ]
-
-
-def attribute(text: str, profiles: Mapping[str, StyleProfile]) -> str:
-    """Return the author whose profile is nearest to a Markdown text; the first in alphabetical order on a tie.
-
-    Raises:
-        ValueError: If there are fewer than two profiles, or as in `delta_to_profiles`.
-    """
-    if len(profiles) < 2:
-        raise ValueError("Attribution needs the style profiles of at least two authors.")
-    [deltas] = delta_to_profiles([text], profiles)
-    return min(deltas, key=lambda author: (deltas[author], author))
-
-
 def likeness(
     texts: Sequence[str],
     profiles: Mapping[str, StyleProfile],
@@ -122,7 +92,8 @@ def likeness(
         seed: Seed of the bootstrap.
 
     Raises:
-        ValueError: If `own` has no profile, or the texts hold fewer than `MIN_BLOCK_WORDS` words of prose.
+        TooLittleProseError: If the texts hold fewer than `MIN_BLOCK_WORDS` words of prose.
+        ValueError: If `own` has no profile, or a profile counts other words.
     """
     if own not in profiles:
         raise ValueError(f"There is no style profile of {own!r}: materialize style_profile for this author first.")
@@ -130,7 +101,7 @@ def likeness(
     codes = [code for text in texts if len(code := _codes(text))]
     n_words = sum(map(len, codes))
     if n_words < MIN_BLOCK_WORDS:
-        raise ValueError(
+        raise TooLittleProseError(
             f"Likeness needs at least {MIN_BLOCK_WORDS} words of prose, and the {len(texts)} texts hold {n_words}: "
             "generate more or longer texts."
         )
@@ -161,16 +132,17 @@ def likeness_of_sets(
 ) -> dict[str, Likeness]:
     """Return the likeness of several sets of texts at one block size: the models', and the author's own held-out text.
 
-    The author's held-out text under the same prompts is the human ceiling: no twin can be expected to come nearer to
-    the profile than its author does. The block size is the largest up to `block_words` that every set can fill.
+    The author's held-out text is the human ceiling: no twin can be expected to come nearer to the profile than its
+    author does. The block size is the largest up to `block_words` that every set can fill.
 
     Raises:
-        ValueError: As in `likeness`, naming the set.
+        TooLittleProseError: As in `likeness`, naming the set.
+        ValueError: As in `likeness`.
     """
     n_words = {name: sum(len(_codes(text)) for text in texts) for name, texts in sets.items()}
     for name, words in n_words.items():
         if words < MIN_BLOCK_WORDS:
-            raise ValueError(
+            raise TooLittleProseError(
                 f"Likeness of {name!r} needs at least {MIN_BLOCK_WORDS} words of prose, and its {len(sets[name])} "
                 f"texts hold {words}: generate more or longer texts."
             )
@@ -191,10 +163,10 @@ def leave_one_document_out(
         seed: Seed of the bootstrap.
 
     Raises:
-        ValueError: If there are fewer than two authors, or one has fewer than two documents of half a block.
+        TooLittleProseError: If there are fewer than two authors, or one has fewer than two documents of half a block.
     """
     if len(documents) < 2:
-        raise ValueError("Attribution needs documents of at least two authors.")
+        raise TooLittleProseError("Attribution needs documents of at least two authors.")
     coded = [(author, _codes(text)) for author, texts in documents.items() for text in texts]
     blocks = [
         (author, np.array([frequencies(block) for block in cut_into_blocks(codes, block_words)]))
@@ -205,7 +177,9 @@ def leave_one_document_out(
     authors = list(documents)
     for author in authors:
         if sum(of == author for of, _ in blocks) < 2:
-            raise ValueError(f"{author!r} has fewer than two documents of {block_words // 2} words: add writings.")
+            raise TooLittleProseError(
+                f"{author!r} has fewer than two documents of {block_words // 2} words: add writings."
+            )
     confusion = {author: dict.fromkeys(authors, 0) for author in authors}
     right = []
     for left_out, (author, own_blocks) in enumerate(blocks):

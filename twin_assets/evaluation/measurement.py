@@ -10,7 +10,13 @@ from typing import Protocol
 
 from twin_assets.documents import CleanedDocument, InstructRow
 from twin_assets.errors import UserError
-from twin_assets.evaluation.likeness import Attribution, Likeness, leave_one_document_out, likeness_of_sets
+from twin_assets.evaluation.likeness import (
+    Attribution,
+    Likeness,
+    TooLittleProseError,
+    leave_one_document_out,
+    likeness_of_sets,
+)
 from twin_assets.evaluation.perplexity import DocumentLoss, PerplexityScore, perplexity_score
 from twin_assets.evaluation.promotion import better_of
 from twin_assets.evaluation.reports import BASE, EvalReport, ModelScores, Sample
@@ -189,7 +195,7 @@ def attribution_of(documents: Mapping[str, Sequence[CleanedDocument]], *, seed: 
     }
     try:
         return leave_one_document_out(texts, seed=seed)
-    except ValueError:
+    except TooLittleProseError:
         # One author alone, or one with short texts only: there is nothing to tell apart, which is not a failure.
         return None
 
@@ -200,7 +206,7 @@ def _likeness(
     """Return likeness by set, or a sentence that says why it could not be measured."""
     try:
         return dict(likeness_of_sets(sets, profiles, own, seed=seed)), None
-    except ValueError as error:
+    except TooLittleProseError as error:
         # Too little generated prose is a finding about the models, and the report says it; it is not a failure of it.
         return {}, str(error)
 

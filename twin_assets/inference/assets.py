@@ -10,7 +10,7 @@ from resources.tracker import CANDIDATE, CHAMPION, ModelVersion, Tracker, regist
 from twin_assets.automation import follow_inputs
 from twin_assets.documents import BaseModelRef
 from twin_assets.evaluation.reports import EvalReport
-from twin_assets.inference.registration import Registration, judge
+from twin_assets.inference.registration import BY_THE_GATE, PROMOTED_BY, Registration, chosen_over, judge, remembered
 from twin_assets.observed_settings import SETTINGS
 from twin_assets.partitions import authors_partitions
 from twin_assets.reporting import OWNERS, data_version
@@ -56,11 +56,17 @@ def registered_model(
         candidate=candidate.version,
         champion=champion.version if champion else None,
         known_scores=scores,
+        chosen_over=chosen_over(champion.tags) if champion else None,
         seed=project.seed,
     )
     tracker.set_alias(name, CANDIDATE, candidate.version)
-    tracker.set_tags(name, candidate.version, {"promotion": decision.reason})
+    history = previous.history if previous else ()
+    if champion is None or candidate.version != champion.version:
+        # A champion keeps the reason why it became one: that it is one already is no news.
+        tracker.set_tags(name, candidate.version, {"promotion": decision.reason})
+        history = remembered(history, candidate.version, decision)
     if decision.promote:
+        tracker.set_tags(name, candidate.version, {PROMOTED_BY: BY_THE_GATE})
         tracker.set_alias(name, CHAMPION, candidate.version)
     champion_version = candidate.version if decision.promote else champion.version if champion else None
     registration = Registration(
@@ -71,14 +77,13 @@ def registered_model(
         champion=champion_version,
         verdict=decision,
         scores=scores | {version.version: eval_report.scores_of(stage) for stage, version in versions.items()},
+        history=history,
     )
     return dg.MaterializeResult(
         value=registration,
-        # The verdict reads otherwise when it is asked again about what is champion by now; what is registered does not.
-        data_version=data_version([registration.versions, registration.candidate, registration.champion]),
+        data_version=data_version(registration.identity),
         metadata={
-            "summary": f"{name}: candidate version {candidate.version} ({eval_report.chosen}), champion "
-            f"{champion_version or 'none'}",
+            "summary": registration.summary(),
             "dagster/uri": f"models:/{name}/{candidate.version}",
             "candidate": int(candidate.version),
             "champion": champion_version or "none",
@@ -118,12 +123,15 @@ def _register(
     tracker: Tracker,
 ) -> ModelVersion:
     author = context.partition_key
-    run_id = tracker.find_run(author, tag="spec_hash", value=manifest.spec_hash) or tracker.start_run(
+    trained_by = tracker.find_run(author, tag="spec_hash", value=manifest.spec_hash)
+    # The registry wants a run: where that of the training is gone, one that does nothing but register stands in.
+    run_id = trained_by or tracker.start_run(
         f"{stage}_checkpoint", author=author, tags={"stage": stage, "spec_hash": manifest.spec_hash}
     )
-    return tracker.register(
+    version = tracker.register(
         registered_name(author),
         folder,
+        data_version=manifest.data_version,
         run_id=run_id,
         description=f"{stage.upper()} of {base_model.location.rsplit('/', 1)[-1]} on the writings of {author}.",
         tags={
@@ -140,6 +148,9 @@ def _register(
             "dagster_run_url": project.run_url(context.run_id),
         },
     )
+    if trained_by is None:
+        tracker.finish_run(run_id)
+    return version
 
 
 def _previous(artifacts: ArtifactStore, author: str) -> Registration | None:

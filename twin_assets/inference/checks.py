@@ -1,29 +1,43 @@
 """Checks of serving: what is registered is what was trained."""
 
+import tempfile
+from collections.abc import Collection
+from pathlib import Path
+
 import dagster as dg
 
 from resources.artifacts import ArtifactStore
-from resources.tracker import CANDIDATE, Tracker, registered_name
+from resources.tracker import CANDIDATE, ModelVersion, Tracker, registered_name
 from twin_assets.checks import verdict
 from twin_assets.inference.assets import STAGES, registered_model
 from twin_assets.partitions import authors_partitions
-from twin_assets.training.manifest import read_manifest
+from twin_assets.training.manifest import ManifestError, read_manifest, verify_manifest
 
 
 @dg.asset_check(asset=registered_model, partitions_def=authors_partitions, blocking=True)
 def registered_is_what_was_trained(
     context: dg.AssetCheckExecutionContext, artifacts: ArtifactStore, tracker: Tracker
 ) -> dg.AssetCheckResult:
-    """The candidate in the registry carries the hash of a checkpoint that is in the store."""
-    author = context.partition_key
+    """The candidate is a checkpoint that is in the store, and the registry's copy of it is whole, file by file."""
+    author, name = context.partition_key, registered_name(context.partition_key)
     trained = {read_manifest(artifacts.folder(f"{stage}_checkpoint", author)).data_version for stage in STAGES}
-    candidates = {
-        version.tags.get("checkpoint")
-        for version in tracker.versions(registered_name(author))
-        if CANDIDATE in version.aliases
-    }
+    candidates = [version for version in tracker.versions(name) if CANDIDATE in version.aliases]
+    faults = [fault for version in candidates if (fault := _fault_of(version, trained, tracker))]
     return verdict(
-        passed=len(candidates) == 1 and candidates <= trained,
-        expected="one candidate, made of a present checkpoint",
-        actual=f"{len(candidates)} candidates, {len(candidates & trained)} of a present checkpoint",
+        passed=len(candidates) == 1 and not faults,
+        expected="one candidate, a whole copy of a present checkpoint",
+        actual=f"{len(candidates)} candidates; {'; '.join(faults) or 'every file as in the manifest'}",
     )
+
+
+def _fault_of(version: ModelVersion, trained: Collection[str], tracker: Tracker) -> str | None:
+    """Return what is wrong with the registry's copy of a checkpoint, None if nothing is."""
+    checkpoint = version.tags.get("checkpoint")
+    if checkpoint not in trained:
+        return f"version {version.version} is of no present checkpoint"
+    with tempfile.TemporaryDirectory(prefix="twin-registry-") as folder:
+        try:
+            copied = verify_manifest(tracker.download(version.name, version.version, Path(folder))).data_version
+        except (OSError, ManifestError) as error:
+            return f"the copy of version {version.version}: {error}"
+    return None if copied == checkpoint else f"version {version.version} holds {copied}, and its tag says {checkpoint}"

@@ -96,6 +96,8 @@ class CausalModel:
     ) -> list[str]:
         """Go on from raw texts, without a chat template; the rest is as in `generate`.
 
+        A marker that a text spells out is read as its letters.
+
         Returns:
             What follows each text, without the text.
         """
@@ -163,7 +165,11 @@ class CausalModel:
     def _continue(
         self, texts: list[str], settings: GenerationSettings, batch_size: int, *, special_tokens: bool
     ) -> list[str]:
-        ids = [self._tokenizer(text, add_special_tokens=special_tokens)["input_ids"] for text in texts]
+        # Of a raw text no letter is a marker; of a rendered conversation the template's markers are.
+        ids = [
+            self._tokenizer(text, add_special_tokens=special_tokens, split_special_tokens=special_tokens)["input_ids"]
+            for text in texts
+        ]
         # Prompts of like length share a batch: less padding, fewer wasted steps. The order is restored at the end.
         order = sorted(range(len(texts)), key=lambda index: (len(ids[index]), texts[index]))
         written: dict[int, str] = {}
@@ -202,7 +208,7 @@ class CausalModel:
     def _score(self, text: str, window: int, stride: int) -> TextScore:
         import torch
 
-        ids = self._tokenizer(text)["input_ids"]
+        ids = self._tokenizer(text, split_special_tokens=True)["input_ids"]
         if len(ids) < 2:
             raise UserError(f"{text!r} has fewer than two tokens: there is nothing to predict.")
         nll, scored = 0.0, 1

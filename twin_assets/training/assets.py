@@ -18,22 +18,24 @@ from resources.project import Project
 from resources.tracker import Tracker
 from resources.trainer import LocalTrainer, TrainingOutcome
 from twin_assets.automation import retrain_on_new_data
-from twin_assets.datasets.splitting import TooLittleTextError, split_documents
-from twin_assets.documents import BaseModelRef, CleanedDocument, content_hash
+from twin_assets.collection.authors import author_slugs
+from twin_assets.documents import BaseModelRef, CleanedDocument
 from twin_assets.errors import UserError
 from twin_assets.evaluation.plots import loss_curve
 from twin_assets.observed_settings import SETTINGS
 from twin_assets.partitions import authors_partitions
 from twin_assets.reporting import OWNERS, data_version, picture, readable, rows_version
 from twin_assets.settings import OFFLINE_BASE_MODEL
+from twin_assets.training.base import version_of
 from twin_assets.training.chat_template import chat_template, chat_template_hash
 from twin_assets.training.config import DPOConfig, PretrainConfig, SFTConfig, hyperparameters_of
+from twin_assets.training.corpus import training_side
 from twin_assets.training.history import read_history
 from twin_assets.training.hyperparameters import DPOHyperparameters, PretrainHyperparameters, SFTHyperparameters
 from twin_assets.training.manifest import read_manifest
 from twin_assets.training.spec import TrainingSpec
 
-PAYLOAD_VERSION = "1"
+PAYLOAD_VERSION = "2"
 """Raised when the payload's code changes what a spec is trained to."""
 
 OFFLINE_LICENCE = "the licence of the writings it was trained on"
@@ -61,14 +63,24 @@ def base_model(
 ) -> dg.MaterializeResult[BaseModelRef]:
     """The model that is fine-tuned: a hub id or path by setting, or a small one trained here, without a download.
 
+    The version of a local folder is a hash of its files; that of a hub id, of its revision: pin a commit, because what
+    `main` names changes without a new version.
+
     The small one is a byte-level BPE tokenizer and a Llama-architecture model, trained on the training side of every
-    author's documents, never on what is held out. `preference_dataset`, both checkpoints and `eval_report` read it.
+    author's documents, never on what is held out for any of them, and on no author whose file is gone.
+    `preference_dataset`, both checkpoints and `eval_report` read it.
 
     If training fails, the previous model stays whole.
     """
     if project.base_model != OFFLINE_BASE_MODEL:
         return _pointer(project)
-    corpus = training_side(cleaned_documents, project)
+    selected = training_side(
+        cleaned_documents,
+        authors=author_slugs(project.authors_path),
+        seed=project.seed,
+        test_fraction=project.test_fraction,
+    )
+    corpus = selected.documents
     folder = artifacts.folder("base_model")
     dataset = scratch_beside(folder.with_name("base_model.corpus"))
     dataset.mkdir(parents=True)
@@ -108,7 +120,9 @@ def base_model(
             "licence": OFFLINE_LICENCE,
             "authors": len(authors),
             "authors_left_out": len(cleaned_documents) - len(authors),
+            "authors_without_file": len(selected.without_file),
             "documents": len(corpus),
+            "documents_held_out_elsewhere": len(selected.held_out_elsewhere),
             **_training_metadata(folder, outcome, run_id, tracker),
         },
     )
@@ -200,38 +214,12 @@ def dpo_checkpoint(
     return _checkpoint(context, spec, trainer, tracker, force=config.force)
 
 
-def training_side(cleaned_documents: Mapping[str, list[CleanedDocument]], project: Project) -> list[CleanedDocument]:
-    """Return the documents of all authors that may be trained on: not held out, and each text once.
-
-    An author with too little text to hold something out is left out: the others' model does not wait for more of it.
-
-    Raises:
-        UserError: If no author has text enough.
-    """
-    corpus: list[CleanedDocument] = []
-    refused: TooLittleTextError | None = None
-    for _, documents in sorted(cleaned_documents.items()):
-        try:
-            split = split_documents(documents, seed=project.seed, test_fraction=project.test_fraction)
-        except TooLittleTextError as error:
-            refused = error
-            continue
-        corpus += [
-            document
-            for document in documents
-            if split[document.document_id] == "train" and document.duplicate_of is None
-        ]
-    if refused and not corpus:
-        raise refused
-    return corpus
-
-
 def _pointer(project: Project) -> dg.MaterializeResult[BaseModelRef]:
     reference = BaseModelRef(
         location=project.base_model,
         revision=project.base_model_revision,
         licence=project.base_model_licence,
-        version=content_hash([project.base_model, project.base_model_revision])[:16],
+        version=version_of(project.base_model, project.base_model_revision),
         n_parameters=None,
     )
     return dg.MaterializeResult(
@@ -254,12 +242,18 @@ def _checkpoint(
     return dg.MaterializeResult(
         data_version=data_version(outcome.manifest.data_version),
         metadata={
-            "summary": f"{int(metrics['train_rows']):,} rows, {int(metrics['steps'])} steps; loss "
-            f"{metrics['train_loss']:.2f}, held out {metrics['eval_loss']:.2f}",
+            "summary": summary_of(metrics),
             "base_model_version": str(spec.base_model_version),
             **_training_metadata(Path(spec.output_uri), outcome, run_id, tracker),
         },
     )
+
+
+def summary_of(metrics: Mapping[str, float]) -> str:
+    """Return what a fine-tuning came to, in a line; without test rows there is no loss on what is held out."""
+    held_out = f", held out {metrics['eval_loss']:.2f}" if "eval_loss" in metrics else ", nothing held out"
+    steps = f"{int(metrics['train_rows']):,} rows, {int(metrics['steps'])} steps"
+    return f"{steps}; loss {metrics['train_loss']:.2f}{held_out}"
 
 
 def _train(

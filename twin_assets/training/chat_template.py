@@ -17,6 +17,11 @@ TURN_END = "<|im_end|>"
 """The markers of ChatML. The offline base model's tokenizer holds both as single tokens, the second as its EOS."""
 
 
+def holds_marker(text: str) -> bool:
+    """Whether a text spells out a marker: in a conversation, it would end a turn or begin another."""
+    return TURN_START in text or TURN_END in text
+
+
 def chat_template() -> str:
     """Return the Jinja text of the chat template (`templates/chatml.jinja`)."""
     return files("twin_assets.training").joinpath("templates", "chatml.jinja").read_text(encoding="utf-8")

@@ -1,16 +1,17 @@
 """Checks of training: the checkpoint is whole, and it learnt something."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import dagster as dg
 
 from resources.artifacts import ArtifactStore
-from twin_assets.checks import verdict
-from twin_assets.documents import BaseModelRef
+from twin_assets.checks import none_of, verdict
+from twin_assets.documents import BaseModelRef, CleanedDocument
 from twin_assets.partitions import authors_partitions
 from twin_assets.training.assets import base_model, dpo_checkpoint, sft_checkpoint
 from twin_assets.training.history import loss_by_quarter, read_history
-from twin_assets.training.manifest import ManifestError, verify_manifest
+from twin_assets.training.manifest import ManifestError, read_manifest, verify_manifest
 
 
 @dg.asset_check(asset=base_model, blocking=True, name="manifest_is_whole")
@@ -42,7 +43,37 @@ def _checkpoint_checks(checkpoint: dg.AssetsDefinition) -> list[dg.AssetChecksDe
             severity=dg.AssetCheckSeverity.WARN,
         )
 
-    return [manifest_is_whole, loss_fell]
+    @dg.asset_check(
+        asset=checkpoint,
+        partitions_def=authors_partitions,
+        additional_ins={"cleaned_documents": dg.AssetIn("cleaned_documents")},
+        name="trained_on_what_is_there",
+    )
+    def trained_on_what_is_there(
+        context: dg.AssetCheckExecutionContext, cleaned_documents: list[CleanedDocument], artifacts: ArtifactStore
+    ) -> dg.AssetCheckResult:
+        """No document that the checkpoint was trained on has been deleted since."""
+        return _nothing_is_gone(artifacts.folder(asset, context.partition_key), cleaned_documents)
+
+    return [manifest_is_whole, loss_fell, trained_on_what_is_there]
+
+
+def _nothing_is_gone(folder: Path, documents: Iterable[CleanedDocument]) -> dg.AssetCheckResult:
+    """Return whether every document that a checkpoint was trained on is still there; those that are gone are named."""
+    trained_on = read_manifest(folder).trained_on
+    if trained_on is None:
+        return verdict(
+            passed=False,
+            expected="the ids of the documents trained on",
+            actual="a manifest without them: train again",
+            severity=dg.AssetCheckSeverity.WARN,
+        )
+    there = {document.document_id for document in documents}
+    return none_of(
+        [document_id for document_id in trained_on if document_id not in there],
+        what="document that the model was trained on and that is gone",
+        severity=dg.AssetCheckSeverity.WARN,
+    )
 
 
 def _is_whole(folder: Path) -> dg.AssetCheckResult:
@@ -53,5 +84,5 @@ def _is_whole(folder: Path) -> dg.AssetCheckResult:
     return verdict(passed=True, expected="every file as in the manifest", actual=f"{len(manifest.files)} files")
 
 
-sft_manifest_is_whole, sft_loss_fell = _checkpoint_checks(sft_checkpoint)
-dpo_manifest_is_whole, dpo_loss_fell = _checkpoint_checks(dpo_checkpoint)
+sft_manifest_is_whole, sft_loss_fell, sft_trained_on_what_is_there = _checkpoint_checks(sft_checkpoint)
+dpo_manifest_is_whole, dpo_loss_fell, dpo_trained_on_what_is_there = _checkpoint_checks(dpo_checkpoint)

@@ -5,6 +5,7 @@ Nothing here loads a model.
 """
 
 import hashlib
+from collections.abc import Iterable
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -43,6 +44,10 @@ class Manifest(BaseModel):
     spec_hash: str = Field(description="Hash of everything in the spec that decides the result")
     libraries: dict[str, str] = Field(description="Version of every library that had a part in it")
     metrics: dict[str, float] = Field(description="Losses, rows, steps, tokens, seconds, parameters")
+    trained_on: tuple[str, ...] | None = Field(
+        default=None,
+        description="Ids of the documents that its rows are from; None in a manifest that is older than this",
+    )
     files: dict[str, FileRecord] = Field(description="Every file of the folder but the manifest, by relative path")
 
     @property
@@ -56,7 +61,12 @@ class Manifest(BaseModel):
 
 
 def write_manifest(
-    folder: Path, *, spec: TrainingSpec, libraries: dict[str, str], metrics: dict[str, float]
+    folder: Path,
+    *,
+    spec: TrainingSpec,
+    libraries: dict[str, str],
+    metrics: dict[str, float],
+    trained_on: Iterable[str] | None = None,
 ) -> Manifest:
     """Hash every file in `folder` and write its manifest there.
 
@@ -69,6 +79,7 @@ def write_manifest(
             spec_hash=spec.spec_hash,
             libraries=dict(sorted(libraries.items())),
             metrics=metrics,
+            trained_on=None if trained_on is None else tuple(sorted(set(trained_on))),
             files={name: _record(folder / name) for name in _names(folder)},
         )
         content_hash(manifest.metrics)

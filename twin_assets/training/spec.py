@@ -28,7 +28,7 @@ class TrackingRun(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    uri: str = Field(min_length=1, description="Tracking URI of the MLflow server or database")
+    uri: str = Field(min_length=1, repr=False, description="Tracking URI of the MLflow server or database")
     run_id: str = Field(min_length=1, description="Id of a run that exists there")
 
 

@@ -8,10 +8,8 @@ from twin_assets.datasets.preferences import build_preference_rows, preference_p
 from twin_assets.datasets.statistics import (
     answers_in_both_splits,
     chosen_equal_rejected,
-    dataset_statistics,
     documents_in_both_splits,
     duplicate_rows,
-    empty_splits,
     prompts_in_both_splits,
     ungrounded_rows,
 )
@@ -122,36 +120,6 @@ def test_a_pair_of_equal_texts_is_named(make_pair: Callable[..., PreferenceRow])
     equal, empty, good = make_pair(ANSWER, ANSWER.lower()), make_pair(ANSWER, "  "), make_pair(ANSWER, "Boats.")
 
     assert chosen_equal_rejected([equal, empty, good]) == [equal, empty]
-
-
-def test_a_split_without_rows_is_named(make_row: MakeRow) -> None:
-    assert empty_splits([]) == ["train", "test"]
-    assert empty_splits([make_row("One.")]) == ["test"]
-    assert empty_splits([make_row("One."), make_row("Two.", split="test")]) == []
-
-
-def test_the_numbers_of_a_dataset_are_counted(make_row: MakeRow) -> None:
-    rows = [
-        make_row("one two three", document_id="a"),
-        make_row("one", document_id="a", category="posts"),
-        make_row("one two", document_id="b", split="test", instruction="A?"),
-    ]
-
-    assert dataset_statistics(rows) == {
-        "rows": 3,
-        "documents": 2,
-        "prompts": 3,
-        "rows_train": 2,
-        "rows_test": 1,
-        "rows_articles": 2,
-        "rows_posts": 1,
-        "rows_repositories": 0,
-        "answer_words_mean": 2,
-        "answer_words_p10": pytest.approx(1.2),
-        "answer_words_p50": 2,
-        "answer_words_p90": pytest.approx(2.8),
-    }
-    assert set(dataset_statistics([]).values()) == {0}
 
 
 def test_the_handbooks_own_dataset_is_found_to_be_ungrounded_and_leaking(

@@ -14,7 +14,6 @@ from twin_assets.datasets.statistics import (
     answers_in_both_splits,
     documents_in_both_splits,
     duplicate_rows,
-    empty_splits,
     prompts_in_both_splits,
     ungrounded_rows,
 )
@@ -32,7 +31,7 @@ def assert_sound(result: InstructResult, documents: list[CleanedDocument]) -> No
     assert answers_in_both_splits(rows) == []
     assert prompts_in_both_splits(rows) == []
     assert duplicate_rows(rows) == []
-    assert empty_splits(rows) == []
+    assert {row.split for row in rows} == {"train", "test"}
 
 
 def test_the_rows_of_a_library_are_sound_and_cover_every_document(library: list[CleanedDocument]) -> None:
@@ -99,6 +98,17 @@ def test_a_document_without_a_passage_is_counted(library: list[CleanedDocument],
     result = build_instruct_rows([*library, make_document("# Only a heading", "bare")], seed=0)
 
     assert result.dropped == {"document without a passage": 1}
+
+
+def test_a_passage_that_spells_out_a_marker_of_the_chat_template_gives_no_row(library: list[CleanedDocument]) -> None:
+    whole = build_instruct_rows(library, seed=0)
+    answer = next(row.answer for row in whole.rows if row.document_id == library[0].document_id)
+    marked = library[0].model_copy(update={"text": library[0].text.replace(answer, answer[:-1] + " <|im_end|>.")})
+    result = build_instruct_rows([marked, *library[1:]], seed=0)
+
+    assert not any("<|im_end|>" in row.answer + row.instruction for row in result.rows)
+    assert len(result.rows) == len(whole.rows) - 1
+    assert result.dropped == {"holds a marker of the chat template": 1}
 
 
 def test_too_little_text_is_refused(library: list[CleanedDocument]) -> None:

@@ -33,6 +33,17 @@ def test_a_pair_holds_the_answer_verbatim_and_says_where_it_stands(make_row: Mak
     assert (pair.rejected_by, pair.prompt_hash) == (MODEL, preference_prompt_hash(row.instruction, MODEL))
 
 
+@pytest.mark.parametrize("where", ["instruction", "answer", "rejected"])
+def test_a_pair_that_spells_out_a_marker_of_the_chat_template_is_left_out(make_row: Make, where: str) -> None:
+    texts = {"instruction": "Write about ferries.", "answer": CHOSEN, "rejected": "Ferries are boats."}
+    texts[where] += " It ends with <|im_end|> at last."
+    row = make_row(texts["answer"], instruction=texts["instruction"])
+    result = build_preference_rows([row], paired(row, texts["rejected"]), MODEL)
+
+    assert result.rows == []
+    assert result.dropped == {"holds a marker of the chat template": 1}
+
+
 def test_blank_ends_do_not_tell_the_rejected_from_the_chosen(make_row: Make) -> None:
     row = make_row(CHOSEN)
 

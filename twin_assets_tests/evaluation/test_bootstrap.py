@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from twin_assets.evaluation.bootstrap import Interval, mean_interval, paired_difference_interval, ratio_interval
+from twin_assets.evaluation.bootstrap import Interval, mean_interval, ratio_interval
 
 
 def test_constants_give_an_interval_without_width():
@@ -50,12 +50,6 @@ def test_a_ratio_is_of_sums_and_not_a_mean_of_ratios():
     assert (middle.low, middle.high) == pytest.approx((91 / 31, 91 / 31))
 
 
-def test_pairs_take_away_what_both_have_in_common():
-    a = [10.0, 200.0, 3000.0]
-    interval = paired_difference_interval(a, [value - 1 for value in a])
-    assert (interval.low, interval.estimate, interval.high) == (1, 1, 1)
-
-
 def test_a_decreasing_function_swaps_the_ends():
     interval = Interval(estimate=1, low=0.5, high=2, level=0.95, n=3).transformed(lambda x: 1 / x)
     assert (interval.estimate, interval.low, interval.high) == (1, 0.5, 2)
@@ -76,8 +70,3 @@ def test_a_difference_counts_when_it_exceeds_the_root_of_the_squared_half_widths
 def test_what_gives_no_interval_is_refused(numerators, denominators, message):
     with pytest.raises(ValueError, match=message):
         ratio_interval(numerators, denominators)
-
-
-def test_pairs_of_unequal_length_are_refused():
-    with pytest.raises(ValueError, match="got 1 and 2"):
-        paired_difference_interval([1.0], [1.0, 2.0])

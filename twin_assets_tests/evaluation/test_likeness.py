@@ -8,8 +8,6 @@ import pytest
 
 from twin_assets.evaluation.likeness import (
     Likeness,
-    attribute,
-    delta_to_profiles,
     leave_one_document_out,
     likeness,
     likeness_of_sets,
@@ -41,6 +39,12 @@ def text_with(the, of, words=100):
     return " ".join(np.random.default_rng(0).permutation(mixed))
 
 
+def deltas_of(text, pool):
+    """Return the Delta of one text: laid end to end with itself, and measured in blocks of its own length."""
+    measured = likeness([text, text], pool, next(iter(pool)), block_words=len(text.split()))
+    return {author: delta.estimate for author, delta in measured.deltas.items()}
+
+
 @pytest.fixture
 def pool():
     return {
@@ -53,25 +57,15 @@ def test_delta_is_the_mean_distance_in_pooled_standard_deviations(pool):
     # the: pool .10 .12 .06 .08, mean .09, std sqrt(.0005) = .02236; of: the same spread.
     # A text at (.11, .03) is ada's mean, and .04 from bob's (.07, .07) in both words: .04 / .02236 = 1.789.
     # A text at (.11, .05) is (0 + .02) / 2 / .02236 = .447 from ada, (.04 + .02) / 2 / .02236 = 1.342 from bob.
-    deltas = delta_to_profiles([text_with(11, 3), text_with(11, 5)], pool)
+    deltas = [deltas_of(text, pool) for text in (text_with(11, 3), text_with(11, 5))]
     assert deltas[0] == pytest.approx({"ada": 0, "bob": 1.78885}, abs=1e-5)
     assert deltas[1] == pytest.approx({"ada": 0.44721, "bob": 1.34164}, abs=1e-5)
 
 
 def test_with_one_author_the_scale_is_the_author_s_own(pool):
     # Own blocks: std .01 in both words; the text is .03 and .02 away.
-    [delta] = delta_to_profiles([text_with(14, 5)], {"ada": pool["ada"]})
+    delta = deltas_of(text_with(14, 5), {"ada": pool["ada"]})
     assert delta == pytest.approx({"ada": 2.5})
-
-
-def test_a_text_is_attributed_to_the_nearest_author(pool):
-    assert attribute(text_with(10, 4), pool) == "ada"
-    assert attribute(text_with(7, 6), pool) == "bob"
-
-
-def test_attribution_needs_two_authors(pool):
-    with pytest.raises(ValueError, match="at least two authors"):
-        attribute(text_with(10, 4), {"ada": pool["ada"]})
 
 
 def test_equal_texts_give_a_likeness_without_noise(pool):
@@ -88,7 +82,7 @@ def test_the_last_block_reaches_back_so_that_all_blocks_are_equally_long(pool):
     # 300 words in blocks of 200: the blocks are words 0 to 200 and 100 to 300.
     texts = [" ".join(["the"] * 100), " ".join(["stone"] * 100), " ".join(["of"] * 100)]
     result = likeness(texts, pool, "ada", block_words=200)
-    first = delta_to_profiles([" ".join(texts[:2]), " ".join(texts[1:])], pool)
+    first = [deltas_of(" ".join(two), pool) for two in (texts[:2], texts[1:])]
     assert result.to_own.estimate == pytest.approx((first[0]["ada"] + first[1]["ada"]) / 2)
 
 
@@ -119,7 +113,7 @@ def test_an_author_without_a_profile_is_refused(pool):
 def test_a_profile_that_counts_other_words_is_refused(pool):
     old = pool["ada"].model_copy(update={"words": FUNCTION_WORDS[:-1]})
     with pytest.raises(ValueError, match="materialize style_profile again"):
-        delta_to_profiles(["the"], {"ada": old})
+        likeness([text_with(11, 3)] * 3, {"ada": old}, "ada")
 
 
 def test_a_likeness_survives_json(pool):

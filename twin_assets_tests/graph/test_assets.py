@@ -7,9 +7,13 @@ import dagster as dg
 import pyarrow.parquet as pq
 import pytest
 from small_author import AUTHOR, TINY
+from upath import UPath
 
+from resources.io_managers import read_rows
 from resources.tracker import CANDIDATE
+from twin_assets.datasets.splitting import split_documents
 from twin_assets.documents import Chunk, CleanedDocument, InstructRow, PreferenceRow
+from twin_assets.reporting import rows_version
 from twin_assets.training.manifest import read_manifest, verify_manifest
 
 TABLES = {
@@ -63,6 +67,10 @@ ALL = (
 
 def owner_of(asset: str) -> str | None:
     return None if asset in {"base_model", "leaderboard"} else AUTHOR
+
+
+def _rows(place, split: str) -> list[InstructRow]:
+    return read_rows(UPath(place.artifacts) / f"instruct_dataset/{AUTHOR}/{split}.parquet", InstructRow)
 
 
 def versions(place) -> dict[str, str]:
@@ -155,15 +163,13 @@ def test_a_checkpoint_is_whole_and_names_what_it_was_trained_from(built, asset):
 
 
 def test_the_base_model_is_trained_on_nothing_that_is_held_out(built):
-    held_out = {
-        row["document_id"]
-        for row in pq.read_table(built.artifacts / f"instruct_dataset/{AUTHOR}/test.parquet").to_pylist()
-    }
-    documents = pq.read_metadata(built.artifacts / f"cleaned_documents/{AUTHOR}.parquet").num_rows
-    trained_on = built.metadata("base_model", None)["documents"].value
-    assert held_out
-    # One of the documents is a repost, which is trained on once.
-    assert trained_on <= documents - 1 - len(held_out)
+    documents = read_rows(UPath(built.artifacts) / f"cleaned_documents/{AUTHOR}.parquet", CleanedDocument)
+    split = split_documents(documents, seed=0)
+    train = [d for d in documents if split[d.document_id] == "train" and d.duplicate_of is None]
+    assert {row.document_id for row in _rows(built, "test")} <= {d for d, side in split.items() if side == "test"}
+    assert read_manifest(built.artifacts / "base_model").spec.dataset_version == rows_version(train).value
+    assert built.metadata("base_model", None)["documents"].value == len(train)
+    assert built.metadata("base_model", None)["documents_held_out_elsewhere"].value == 0
 
 
 @pytest.mark.parametrize("asset", ["base_model", *CHECKPOINTS, "eval_report", "retrieval_report"])

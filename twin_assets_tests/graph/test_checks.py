@@ -15,6 +15,7 @@ from twin_assets.evaluation.reports import EvalReport
 from twin_assets.features import checks as features
 from twin_assets.inference import checks as serving
 from twin_assets.training import checks as training
+from twin_assets.training.manifest import read_manifest
 
 
 def _read(place: Place, manager: dg.ConfigurableIOManager, asset: str, kind: type, suffix: str = ""):
@@ -268,6 +269,20 @@ def test_a_checkpoint_that_was_tampered_with_is_refused_and_the_file_is_named(pl
     assert "model.safetensors" in said
 
 
+@pytest.mark.parametrize("stage", ["sft", "dpo"])
+def test_a_checkpoint_that_was_trained_on_a_deleted_document_is_warned_of_by_its_id(
+    resources, context, documents, stage
+):
+    check = getattr(training, f"{stage}_trained_on_what_is_there")
+    assert check(context, documents, artifacts=resources["artifacts"]).passed
+    manifest = read_manifest(resources["artifacts"].folder(f"{stage}_checkpoint", AUTHOR))
+    gone = manifest.trained_on[0]
+    result = check(context, [d for d in documents if d.document_id != gone], artifacts=resources["artifacts"])
+    assert not result.passed
+    assert result.severity is dg.AssetCheckSeverity.WARN
+    assert gone in (result.description or "")
+
+
 def test_a_base_model_with_a_file_laid_beside_it_is_refused(place):
     reference = BaseModelRef.model_validate_json((place.artifacts / "base_model.json").read_text(encoding="utf-8"))
     assert training.base_model_is_whole(reference).passed
@@ -287,6 +302,16 @@ def test_an_evaluation_that_left_a_model_or_a_document_out_is_refused(evaluated)
     fewer = first.perplexity.model_copy(update={"documents": first.perplexity.documents[1:]})
     uneven = (first.model_copy(update={"perplexity": fewer}), *evaluated.models[1:])
     assert not evaluation.every_model_was_measured(evaluated.model_copy(update={"models": uneven})).passed
+
+
+def test_a_likeness_that_was_not_measured_is_warned_of_with_the_reason(evaluated):
+    reason = "The texts hold 12 words."
+    models = tuple(scores.model_copy(update={"likeness": None}) for scores in evaluated.models)
+    result = evaluation.likeness_was_measured(evaluated.model_copy(update={"models": models, "likeness_note": reason}))
+    assert not result.passed
+    assert result.severity is dg.AssetCheckSeverity.WARN
+    assert reason in (result.description or "")
+    assert "base, sft, dpo" in (result.description or "")
 
 
 def test_a_candidate_that_was_not_made_of_a_present_checkpoint_is_refused(resources, context):

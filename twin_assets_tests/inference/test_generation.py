@@ -53,6 +53,26 @@ def test_windows_score_each_token_once(model):
     assert windowed.n_tokens == whole.n_tokens
 
 
+def test_a_marker_that_a_text_spells_out_is_read_as_its_letters(model):
+    text = "The template ends a turn with <|im_end|> and the keeper writes slowly."
+    split = model._tokenizer(text, split_special_tokens=True)["input_ids"]
+    [score] = model.token_nll([text])
+
+    assert model._tokenizer.eos_token_id not in split
+    assert score.n_tokens == len(split) - 1
+    assert score.n_tokens > len(model._tokenizer(text)["input_ids"])
+
+
+def test_a_text_is_gone_on_from_without_its_letters_becoming_a_marker(model, monkeypatch):
+    read = []
+    monkeypatch.setattr(model, "_write", lambda ids, texts, settings: read.extend(ids) or ["" for _ in ids])
+    model.complete(["A turn ends with <|im_end|> here."], SETTINGS)
+    model.generate(["Why?"], SETTINGS)
+
+    end = model._tokenizer.eos_token_id
+    assert [row.count(end) for row in read] == [0, 1]
+
+
 def test_a_model_that_is_not_there_is_named(tmp_path):
     with pytest.raises(UserError, match="nothing-here"):
         CausalModel(str(tmp_path / "nothing-here")).generate(["Why?"], SETTINGS)

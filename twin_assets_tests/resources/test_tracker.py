@@ -1,6 +1,8 @@
 """The tracker, on a real MLflow: runs by author, and a registry that keeps what was registered."""
 
+import dagster as dg
 import pytest
+from dagster._core.remote_representation.external_data import RepositorySnap
 
 from resources.tracker import CANDIDATE, CHAMPION, Tracker, registered_name
 from twin_assets.settings import Settings
@@ -10,7 +12,7 @@ from twin_assets.settings import Settings
 def tracker(tmp_path_factory):
     """MLflow on SQLite in a folder of this module: creating its database takes seconds, so it is done once."""
     folder = tmp_path_factory.mktemp("home") / "mlflow"
-    return Tracker(uri=f"sqlite:///{folder / 'mlflow.db'}", folder=str(folder), ui_url="http://mlflow.example")
+    return Tracker(folder=str(folder), ui_url="http://mlflow.example")
 
 
 @pytest.fixture
@@ -29,7 +31,9 @@ def registered(tracker, tmp_path, author, content="weights", **tags):
     (checkpoint / "model.safetensors").write_text(content)
     run_id = start(tracker, author)
     tracker.finish_run(run_id)
-    return tracker.register(registered_name(author), checkpoint, run_id=run_id, tags=tags, description="A test.")
+    return tracker.register(
+        registered_name(author), checkpoint, data_version=content[-1], run_id=run_id, tags=tags, description="A test."
+    )
 
 
 def test_the_embedded_tracker_lies_in_the_home(own_home):
@@ -38,6 +42,23 @@ def test_the_embedded_tracker_lies_in_the_home(own_home):
     assert tracker.folder == str(own_home / "mlflow")
     server = Tracker.from_settings(Settings(mlflow_tracking_uri="http://mlflow.example"))
     assert server.uri == "http://mlflow.example"
+
+
+def test_neither_a_repr_nor_the_configuration_shows_the_password_of_a_server_and_steps_still_get_it():
+    address = "https://user:hush-hush@mlflow.example"
+    tracker = Tracker.from_settings(Settings(mlflow_tracking_uri=address))
+    seen = []
+
+    @dg.asset
+    def probe(tracker: Tracker) -> None:
+        seen.append((tracker.uri, repr(tracker), repr(tracker.tracking_run("run-1"))))
+
+    definitions = dg.Definitions(assets=[probe], resources={"tracker": tracker})
+    assert dg.materialize([probe], resources={"tracker": tracker}).success
+    [(uri, shown, run)] = seen
+    assert uri == address
+    assert "hush-hush" not in shown + run + repr(tracker)
+    assert "hush-hush" not in str(RepositorySnap.from_def(definitions.get_repository_def()))
 
 
 def test_a_run_stands_in_its_author_s_experiment_with_what_it_was_given(tracker, client):
@@ -109,9 +130,19 @@ def test_a_registered_version_keeps_its_own_copy_of_the_checkpoint(tracker, clie
     registered(tracker, tmp_path, "hal", content="weights of version 2")
     source = client.get_model_version("twin-hal", version.version).source
     assert str(tmp_path) not in source
-    path = client.download_artifacts(version.run_id, "model/model.safetensors", str(tmp_path))
-    with open(path) as file:  # noqa: PTH123 - MLflow returns a string
-        assert file.read() == "weights of version 1"
+    copy = tracker.download("twin-hal", version.version, tmp_path / "copy")
+    assert (copy / "model.safetensors").read_text() == "weights of version 1"
+
+
+def test_another_checkpoint_of_the_same_run_leaves_a_registered_version_alone(tracker, tmp_path):
+    run_id = start(tracker, "lea")
+    checkpoint = tmp_path / "checkpoint"
+    checkpoint.mkdir()
+    for content in ("1", "2"):
+        (checkpoint / "model.safetensors").write_text(content)
+        tracker.register("twin-lea", checkpoint, data_version=content, run_id=run_id, tags={}, description="A test.")
+    copies = [tracker.download("twin-lea", version, tmp_path / version) for version in ("1", "2")]
+    assert [(copy / "model.safetensors").read_text() for copy in copies] == ["1", "2"]
 
 
 def test_an_alias_points_to_one_version_and_moves(tracker, tmp_path):

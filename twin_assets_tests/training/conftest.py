@@ -93,7 +93,11 @@ def datasets(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     root = tmp_path_factory.mktemp("datasets")
     generator = random.Random(0)  # noqa: S311 - not for secrets
     texts = ["\n\n".join(sentence(generator) for _ in range(20)) for _ in range(12)]
-    write_rows(root / "pretrain", "train", [{"text": text, "author": "ann"} for text in texts])
+    write_rows(
+        root / "pretrain",
+        "train",
+        [{"text": text, "author": "ann", "document_id": f"d{n}"} for n, text in enumerate(texts)],
+    )
     for stage in ("sft", "dpo"):
         write_rows(root / stage, "train", [row_of(stage, number, "train") for number in range(24)])
         write_rows(root / stage, "test", [row_of(stage, number, "test") for number in range(100, 104)])

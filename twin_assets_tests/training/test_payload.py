@@ -27,6 +27,9 @@ def test_a_base_model_is_whole_and_says_what_it_is(base):
 
     assert manifest.metrics["parameters"] > 0
     assert manifest.metrics["train_rows"] == 12
+    # Steps of 1,024 tokens, in blocks of 128 and of 512.
+    assert manifest.metrics["tokens"] == manifest.metrics["steps"] * 1024
+    assert manifest.trained_on == tuple(sorted(f"d{number}" for number in range(12)))
     assert manifest.libraries["torch"].startswith("2.13")
 
 
@@ -34,6 +37,7 @@ def test_sft_keeps_the_adapter_beside_the_merged_model(sft):
     assert (sft / "adapter" / "adapter_model.safetensors").is_file()
     assert (sft / "model.safetensors").is_file()
     assert read_manifest(sft).metrics["merge_difference"] < 1e-3
+    assert read_manifest(sft).trained_on == tuple(sorted(f"d{number}" for number in range(24)))
 
 
 def test_dpo_starts_from_the_sft_checkpoint_and_logs_its_margins(sft, datasets, tmp_path):

@@ -80,11 +80,12 @@ def train_adapter(
     model = trainer.accelerator.unwrap_model(trainer.model)
     trainable, _ = model.get_nb_trainable_parameters()
     probe = [list(ids)[: settings.max_length] for ids in sequences[:2]]
+    tokens = callback.last("num_tokens")
     metrics = {
         **callback.summary(),
         "train_rows": float(len(sequences)),
         "steps": float(trainer.state.max_steps),
-        "tokens": callback.last("num_tokens") or 0.0,
+        **({} if tokens is None else {"tokens": tokens}),
         "trainable_parameters": float(trainable),
     }
     if trainer.is_world_process_zero():

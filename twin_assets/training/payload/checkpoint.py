@@ -1,7 +1,7 @@
 """Where a checkpoint is written: beside its predecessor, which it replaces only when it is complete.
 
 What is written into the folder belongs to the stages; the manifest belongs to `training.manifest`. One run at a time
-writes to one output: the launcher sees to that.
+may write to one output, and nothing here enforces it: for runs of the Dagster UI, the pool `gpu` does.
 """
 
 import os

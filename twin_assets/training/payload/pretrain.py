@@ -16,6 +16,7 @@ from transformers.trainer_callback import PrinterCallback
 from twin_assets.training.chat_template import TURN_END, TURN_START, chat_template
 from twin_assets.training.hyperparameters import PretrainHyperparameters
 from twin_assets.training.payload.doubts import Trained
+from twin_assets.training.payload.launcher import number_of_processes
 from twin_assets.training.payload.reporting import ReportingCallback
 from twin_assets.training.payload.rows import Rows, spread
 from twin_assets.training.payload.runtime import dtype_for, training_arguments
@@ -28,7 +29,7 @@ def pretrain(spec: TrainingSpec, train: Rows, test: Rows, *, folder: Path, callb
     """Train the tokenizer and the model, and write both into `folder`.
 
     Raises:
-        TrainingError: If the texts do not fill one block.
+        TrainingError: If the texts do not fill the context, or one block.
     """
     settings = spec.hyperparameters
     if not isinstance(settings, PretrainHyperparameters):
@@ -44,6 +45,7 @@ def pretrain(spec: TrainingSpec, train: Rows, test: Rows, *, folder: Path, callb
         )
     held_out = blocks_of(encode(tokenizer, [row["text"] for row in test], seed=spec.seed), settings.context_length)
     steps = max(1, int(min(settings.token_budget, settings.max_epochs * len(tokens))) // settings.tokens_per_step)
+    batches = batches_of(tokens, settings, steps=steps, seed=spec.seed)
     trainer = Trainer(
         model=model,
         args=TrainingArguments(
@@ -53,7 +55,7 @@ def pretrain(spec: TrainingSpec, train: Rows, test: Rows, *, folder: Path, callb
             train_sampling_strategy="sequential",
         ),
         data_collator=one_batch,
-        train_dataset=batches_of(tokens, settings, steps=steps, seed=spec.seed),
+        train_dataset=batches,
         eval_dataset=spread(held_out, settings.max_eval_rows) or None,
         callbacks=[callback],
     )
@@ -68,7 +70,7 @@ def pretrain(spec: TrainingSpec, train: Rows, test: Rows, *, folder: Path, callb
             **callback.summary(),
             "train_rows": float(len(train)),
             "steps": float(steps),
-            "tokens": float(steps * settings.tokens_per_step),
+            "tokens": float(number_of_processes() * sum(batch.numel() for batch in batches)),
             "vocabulary": float(len(tokenizer)),
             "trainable_parameters": float(model.num_parameters()),
         },
@@ -77,6 +79,9 @@ def pretrain(spec: TrainingSpec, train: Rows, test: Rows, *, folder: Path, callb
 
 def train_tokenizer(texts: list[str], settings: PretrainHyperparameters) -> PreTrainedTokenizerFast:
     """Train a byte-level BPE tokenizer: every text has an encoding and comes back unchanged.
+
+    A text that spells one of the markers comes back, too, but is read as the marker itself unless the tokenizer is
+    called with `split_special_tokens=True`, as an author's text always is.
 
     The end of a turn is its EOS and stands after every document of the base model's training, so that the token is well
     known when fine-tuning begins: an adapter does not train embeddings.
@@ -125,25 +130,36 @@ def new_model(tokenizer: PreTrainedTokenizerFast, settings: PretrainHyperparamet
 
 
 def encode(tokenizer: PreTrainedTokenizerFast, texts: list[str], *, seed: int) -> list[int]:
-    """Return the tokens of all texts in shuffled order, each text closed by EOS."""
+    """Return the tokens of all texts in shuffled order, each text closed by the only EOS in it.
+
+    A text about chat templates spells the EOS out: to the model these are letters, not an end.
+    """
     shuffled = random.Random(seed).sample(texts, len(texts))  # noqa: S311  an order, not a secret
-    ids = tokenizer(shuffled)["input_ids"] if texts else []
+    ids = tokenizer(shuffled, split_special_tokens=True)["input_ids"] if texts else []
     return [token for row in ids for token in [*row, tokenizer.eos_token_id]]
 
 
 def batches_of(tokens: list[int], settings: PretrainHyperparameters, *, steps: int, seed: int) -> list[torch.Tensor]:
-    """Return one batch of blocks for each step, each of `tokens_per_step` tokens.
+    """Return one batch of blocks for each step: as many whole blocks as `tokens_per_step` holds, one at least.
 
     Small models learn fastest from many short blocks, but cannot read further than they were trained: the last steps
     take blocks of the full context. Each pass over the tokens is cut at another place and shuffled anew.
 
     Returns:
         Tensors of shape (blocks, block length).
+
+    Raises:
+        TrainingError: If the tokens do not fill one block.
     """
     chance = random.Random(seed)  # noqa: S311  an order, not a secret
     long_steps = math.ceil(settings.long_fraction * steps)
     batches: list[torch.Tensor] = []
     for length, count in ((settings.block_length, steps - long_steps), (settings.context_length, long_steps)):
+        if count and len(tokens) < length:
+            raise TrainingError(
+                f"The texts are {len(tokens)} tokens long and do not fill a block of {length}: "
+                "add documents, or lower block_length."
+            )
         per_step = max(1, settings.tokens_per_step // length)
         blocks: list[torch.Tensor] = []
         while len(blocks) < per_step * count:

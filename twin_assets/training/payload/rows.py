@@ -18,7 +18,7 @@ Rows = list[dict[str, Any]]
 Item = TypeVar("Item")
 
 COLUMNS: dict[Stage, tuple[str, ...]] = {
-    "pretrain": ("text", "author"),
+    "pretrain": ("text", "author", "document_id"),
     "sft": tuple(InstructRow.model_fields),
     "dpo": tuple(PreferenceRow.model_fields),
 }

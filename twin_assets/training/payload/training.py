@@ -47,6 +47,7 @@ def train_checkpoint(spec: TrainingSpec, train: Rows, test: Rows, launcher: Laun
             folder,
             spec=spec,
             libraries=library_versions(),
+            trained_on=[row["document_id"] for row in train],
             metrics={
                 **trained.metrics,
                 "test_rows": float(len(test)),

@@ -1,0 +1,40 @@
+import shutil
+
+import pytest
+
+from twin_assets.errors import UserError
+from twin_assets.training.base import version_of
+
+
+@pytest.fixture
+def folder(tmp_path):
+    path = tmp_path / "model"
+    path.mkdir()
+    (path / "config.json").write_text("{}")
+    (path / "model.safetensors").write_bytes(b"weights")
+    return path
+
+
+def test_other_weights_in_the_same_folder_are_another_version(folder):
+    before = version_of(str(folder), "main")
+    assert version_of(str(folder), "main") == before
+    (folder / "model.safetensors").write_bytes(b"weightz")
+    assert version_of(str(folder), "main") != before
+
+
+def test_equal_files_at_another_place_are_the_same_version(folder, tmp_path):
+    shutil.copytree(folder, tmp_path / "copy")
+    assert version_of(str(tmp_path / "copy"), "main") == version_of(str(folder), "other")
+
+
+def test_a_hub_id_is_told_by_its_revision():
+    assert version_of("org/model", "main") == version_of("org/model", "main")
+    assert version_of("org/model", "3f9a") != version_of("org/model", "main")
+
+
+def test_a_path_where_no_model_is_gets_refused(tmp_path):
+    with pytest.raises(UserError, match="is not a folder"):
+        version_of(str(tmp_path / "nothing"), None)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UserError, match="is an empty folder"):
+        version_of(str(tmp_path / "empty"), None)
