@@ -63,7 +63,7 @@ def author_add(
 
     Other sources, and their options, are written into authors/SLUG.yaml by hand; README.md lists them.
     """
-    from twin_assets.commands import add_author
+    from twin_assets.console.commands import add_author
 
     add_author(
         slug,
@@ -79,7 +79,7 @@ def author_add(
 @author_app.command("list")
 def author_list(as_json: JsonOption = False) -> None:
     """List the authors, with their sources and who gave consent."""
-    from twin_assets.commands import list_authors
+    from twin_assets.console.commands import list_authors
 
     list_authors(as_json=as_json)
 
@@ -87,7 +87,7 @@ def author_list(as_json: JsonOption = False) -> None:
 @author_app.command("show")
 def author_show(author: AuthorArgument, as_json: JsonOption = False) -> None:
     """Show one author: the file, and what the sources hold now."""
-    from twin_assets.commands import show_author
+    from twin_assets.console.commands import show_author
 
     show_author(author, as_json=as_json)
 
@@ -106,7 +106,7 @@ def import_dump(
 
     The whole dump is checked before anything is kept. Each author of it gets a file in authors/.
     """
-    from twin_assets.commands import import_documents
+    from twin_assets.console.commands import import_documents
 
     import_documents(folder, consent=consent, as_json=as_json)
 
@@ -118,7 +118,7 @@ def export_dump(
     as_json: JsonOption = False,
 ) -> None:
     """Export collected documents in the same dump format; what was imported comes out equal."""
-    from twin_assets.commands import export_documents
+    from twin_assets.console.commands import export_documents
 
     export_documents(folder, authors=author, as_json=as_json)
 
@@ -138,7 +138,7 @@ def build(
     What is fresh is left alone: a second build does nothing. Expensive work (vectors, generated texts, trainings) is
     looked up by content and never done twice, even with --until or after an interruption.
     """
-    from twin_assets.commands import build_author
+    from twin_assets.console.commands import build_author
 
     build_author(author, until=until, force=force, config=config, as_json=as_json)
 
@@ -151,7 +151,7 @@ def status(
     as_json: JsonOption = False,
 ) -> None:
     """Tell what is fresh, stale (and why) or missing, and which checks failed."""
-    from twin_assets.commands import show_status
+    from twin_assets.console.commands import show_status
 
     show_status(author, as_json=as_json)
 
@@ -162,7 +162,7 @@ def promote(
     version: Annotated[str, typer.Argument(help="Version number in the registry, as the MLflow UI shows it.")],
 ) -> None:
     """Make a registered version the champion by hand, and write down that a person did."""
-    from twin_assets.commands import promote_version
+    from twin_assets.console.commands import promote_version
 
     promote_version(author, version)
 
@@ -173,7 +173,7 @@ def ui(
     mlflow_port: Annotated[int, typer.Option(help="Port of the MLflow UI.")] = 5000,
 ) -> None:
     """Serve the Dagster UI and the MLflow UI on the local instance, until Ctrl-C."""
-    from twin_assets.ui import serve_uis
+    from twin_assets.console.ui import serve_uis
 
     serve_uis(port=port, mlflow_port=mlflow_port)
 

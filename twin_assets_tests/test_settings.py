@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from twin_assets.console.ui import addresses
 from twin_assets.settings import PROJECT_ROOT, Settings
-from twin_assets.ui import addresses
 
 NEVER_SHOWN = "hunter2-do-not-print"
 

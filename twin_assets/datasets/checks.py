@@ -1,12 +1,18 @@
-"""Checks of the dataset stage: grounded, split by document, nothing twice. All of them block."""
+"""Checks of the dataset stage: grounded, split by document, nothing twice. All of them block.
+
+The first is one of `cleaned_documents`, which it stops where they cannot be split; it stands here because only datasets
+split them.
+"""
 
 from collections import Counter
 from collections.abc import Sequence
 
 import dagster as dg
 
+from resources.project import Project
 from twin_assets.checks import none_of, verdict
 from twin_assets.datasets.assets import instruct_dataset, preference_dataset
+from twin_assets.datasets.splitting import split_documents
 from twin_assets.datasets.statistics import (
     answers_in_both_splits,
     chosen_equal_rejected,
@@ -16,6 +22,8 @@ from twin_assets.datasets.statistics import (
     ungrounded_rows,
 )
 from twin_assets.documents import CleanedDocument, InstructRow, PreferenceRow
+from twin_assets.errors import UserError
+from twin_assets.features.assets import cleaned_documents
 from twin_assets.partitions import authors_partitions
 
 WITH_DOCUMENTS = {"cleaned_documents": dg.AssetIn("cleaned_documents")}
@@ -23,6 +31,21 @@ WITH_DOCUMENTS = {"cleaned_documents": dg.AssetIn("cleaned_documents")}
 
 MIN_TRAIN_ROWS = 20
 """Fewest rows worth training on: 20 are two or three batches of the default size, and are learnt by heart."""
+
+
+@dg.asset_check(asset=cleaned_documents, partitions_def=authors_partitions, blocking=True)
+def enough_text(cleaned_documents: list[CleanedDocument], project: Project) -> dg.AssetCheckResult:
+    """There are documents and words enough to hold some back for evaluation."""
+    try:
+        split = split_documents(cleaned_documents, seed=project.seed, test_fraction=project.test_fraction)
+    except UserError as error:
+        return dg.AssetCheckResult(passed=False, description=str(error))
+    held_out = sum(side == "test" for side in split.values())
+    return verdict(
+        passed=True,
+        expected="documents on both sides",
+        actual=f"{len(split) - held_out} to train on, {held_out} held out",
+    )
 
 
 @dg.asset_check(

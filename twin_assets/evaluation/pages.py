@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 
 from markupsafe import Markup
 
+from twin_assets.canvas import Theme
 from twin_assets.evaluation import plots
 from twin_assets.evaluation.bootstrap import Interval
-from twin_assets.evaluation.canvas import Theme
 from twin_assets.evaluation.reports import EvalReport, LeaderboardRow, RetrievalReport, label_of
 from twin_assets.evaluation.stylometry import StyleProfile, distinctive_words
 

@@ -5,54 +5,15 @@ written.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
+from twin_assets.canvas import Canvas, Theme
 from twin_assets.evaluation.bootstrap import Interval
-from twin_assets.evaluation.canvas import Canvas, Theme
 from twin_assets.evaluation.likeness import Likeness
 from twin_assets.evaluation.reports import LeaderboardRow, label_of
 from twin_assets.evaluation.retrieval import CUTOFFS, RetrievalScores
 from twin_assets.evaluation.stylometry import DistinctiveWord
-
-# Keys of the trainer's log: while training, on held-out rows, what it is, height of its panel.
-_HISTORY_PANELS = (
-    ("loss", "eval_loss", "loss", 3.0),
-    ("rewards/margins", "eval_rewards/margins", "reward margin", 1.8),
-    ("learning_rate", "", "learning rate", 1.3),
-)
-
-
-def loss_curve(history: Sequence[Mapping[str, Any]], *, theme: Theme = "light") -> bytes:
-    """Draw a training history: loss by step, the reward margin where DPO logged one, and the learning rate.
-
-    Args:
-        history: Rows as a trainer logs them, each with `step` and any of `loss`, `eval_loss`, `learning_rate`,
-            `rewards/margins`, `eval_rewards/margins`.
-        theme: Ground of the plot.
-
-    Raises:
-        ValueError: If no row holds a loss.
-    """
-    if not any("loss" in row or "eval_loss" in row for row in history):
-        raise ValueError("The training history holds no loss: train with logging on.")
-    shown = [panel for panel in _HISTORY_PANELS if any(panel[0] in row or panel[1] in row for row in history)]
-    heights = [panel[3] for panel in shown]
-    canvas = Canvas(theme, 0.7 + 0.85 * sum(heights), heights)
-    for ax, (trained, held_out, label, _) in zip(canvas.panels, shown, strict=True):
-        colour = canvas.palette.muted if trained == "learning_rate" else canvas.palette.of_model("sft")
-        ax.plot(*_series(history, trained), color=colour, linewidth=1.6, label="training")
-        steps, values = _series(history, held_out)
-        if values:
-            ochre = canvas.palette.of_model("human")
-            ax.plot(steps, values, color=ochre, linewidth=1.6, marker="o", markersize=4, label="held out")
-            canvas.legend(ax)
-        ax.set_ylabel(label)
-        ax.grid(axis="y", color=canvas.palette.grid)
-    canvas.panels[-1].set_xlabel("step")
-    canvas.figure.align_ylabels(canvas.panels)
-    return canvas.png()
 
 
 def perplexity_bars(perplexities: Mapping[str, Interval], *, theme: Theme = "light") -> bytes:
@@ -61,7 +22,7 @@ def perplexity_bars(perplexities: Mapping[str, Interval], *, theme: Theme = "lig
     [ax] = canvas.panels
     for row, (model, interval) in enumerate(perplexities.items()):
         ax.barh(row, interval.estimate, height=0.6, color=canvas.palette.of_model(model))
-        canvas.whisker(row, interval, canvas.palette.ink)
+        canvas.whisker(row, interval.low, interval.high, canvas.palette.ink)
         canvas.label(f"{interval.estimate:,.1f}", (interval.high, row), (8, 0))
     ax.set_xlim(0, 1.14 * max(interval.high for interval in perplexities.values()))
     canvas.categories([label_of(model) for model in perplexities])
@@ -99,7 +60,7 @@ def likeness_dots(
         for place, author in enumerate(ordered):
             delta, y, own = likeness.deltas[author], row - 0.4 + step * (place + 0.5), author == likeness.own
             colour = canvas.palette.of_model(model) if own else canvas.palette.muted
-            canvas.whisker(y, delta, colour, width=2.4 if own else 0.9)
+            canvas.whisker(y, delta.low, delta.high, colour, width=2.4 if own else 0.9)
             face = colour if own else canvas.palette.ground
             ax.plot(delta.estimate, y, "o", markersize=9 if own else 5.5, markerfacecolor=face, markeredgecolor=colour)
             name = f"{delta.estimate:.2f}" if own else (names or {}).get(author, author)
@@ -178,7 +139,7 @@ def leaderboard_bars(rows: Sequence[LeaderboardRow], *, theme: Theme = "light") 
     [ax] = canvas.panels
     for row, (_, chosen, gain) in enumerate(measured):
         ax.barh(row, gain.estimate, height=0.6, color=canvas.palette.of_model(chosen))
-        canvas.whisker(row, gain, canvas.palette.ink)
+        canvas.whisker(row, gain.low, gain.high, canvas.palette.ink)
         canvas.label(f"{gain.estimate:.0f} %", (max(gain.high, 0.0), row), (8, 0))
     ax.axvline(0, color=canvas.palette.muted, linewidth=0.8)
     ax.margins(x=0.12)
@@ -186,8 +147,3 @@ def leaderboard_bars(rows: Sequence[LeaderboardRow], *, theme: Theme = "light") 
     ax.set_xlabel("perplexity below the base model's, per cent (more is better)")
     ax.grid(axis="x", color=canvas.palette.grid)
     return canvas.png()
-
-
-def _series(history: Sequence[Mapping[str, Any]], key: str) -> tuple[list[float], list[float]]:
-    rows = [row for row in history if key in row]
-    return [row["step"] for row in rows], [row[key] for row in rows]

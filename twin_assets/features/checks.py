@@ -16,9 +16,7 @@ from resources.vector_store import VectorStore
 from resources.warehouse import Warehouse
 from twin_assets.checks import SHOWN, none_of, verdict
 from twin_assets.collection.authors import load_author
-from twin_assets.datasets.splitting import split_documents
 from twin_assets.documents import Chunk, CleanedDocument, Entity
-from twin_assets.errors import UserError
 from twin_assets.features.assets import chunks, cleaned_documents, embeddings
 from twin_assets.features.coverage import coverage
 from twin_assets.features.deduplication import mark_across_authors
@@ -50,21 +48,6 @@ MIN_MAIN_LANGUAGE = 0.9
 """Share of the words that should be in one language: a twin that learns two by chance answers in either."""
 
 BROKEN_CONTRACTION = re.compile(r"\b(?:don|can|won|isn|doesn|didn|aren|couldn|wouldn) t\b")
-
-
-@dg.asset_check(asset=cleaned_documents, partitions_def=authors_partitions, blocking=True)
-def enough_text(cleaned_documents: list[CleanedDocument], project: Project) -> dg.AssetCheckResult:
-    """There are documents and words enough to hold some back for evaluation."""
-    try:
-        split = split_documents(cleaned_documents, seed=project.seed, test_fraction=project.test_fraction)
-    except UserError as error:
-        return dg.AssetCheckResult(passed=False, description=str(error))
-    held_out = sum(side == "test" for side in split.values())
-    return verdict(
-        passed=True,
-        expected="documents on both sides",
-        actual=f"{len(split) - held_out} to train on, {held_out} held out",
-    )
 
 
 @dg.asset_check(asset=cleaned_documents, partitions_def=authors_partitions)

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from twin_assets.canvas import Canvas, Theme
 from twin_assets.documents import CATEGORIES, Category
-from twin_assets.evaluation.canvas import Canvas, Theme
 
 if TYPE_CHECKING:
     import numpy as np

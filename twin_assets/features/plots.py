@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from twin_assets.canvas import Canvas, Theme
 from twin_assets.documents import CATEGORIES, Category, CleanedDocument
-from twin_assets.evaluation.canvas import Canvas, Theme
 
 # The palette knows colours of models; a category borrows one, so that all pictures of a page go together.
 _COLOUR_OF: Mapping[Category, str] = {"articles": "dpo", "posts": "sft", "repositories": "human"}

@@ -21,7 +21,6 @@ from twin_assets.automation import retrain_on_new_data
 from twin_assets.collection.authors import author_slugs
 from twin_assets.documents import BaseModelRef, CleanedDocument
 from twin_assets.errors import UserError
-from twin_assets.evaluation.plots import loss_curve
 from twin_assets.observed_settings import SETTINGS
 from twin_assets.partitions import authors_partitions
 from twin_assets.reporting import OWNERS, data_version, picture, readable, rows_version
@@ -33,6 +32,7 @@ from twin_assets.training.corpus import training_side
 from twin_assets.training.history import read_history
 from twin_assets.training.hyperparameters import DPOHyperparameters, PretrainHyperparameters, SFTHyperparameters
 from twin_assets.training.manifest import read_manifest
+from twin_assets.training.plots import loss_curve
 from twin_assets.training.spec import TrainingSpec
 
 PAYLOAD_VERSION = "2"

@@ -6,7 +6,7 @@ import pytest
 
 from resources.warehouse import Warehouse
 from twin_assets.collection.dump import CATEGORY_FILES, USER_FILE
-from twin_assets.commands import export_documents, import_documents
+from twin_assets.console.commands import export_documents, import_documents
 from twin_assets.documents import RawDocument
 from twin_assets.errors import UserError
 from twin_assets.settings import Settings

@@ -8,6 +8,7 @@ from twin_assets.evaluation import plots
 from twin_assets.evaluation.leaderboard import leaderboard_rows
 from twin_assets.evaluation.retrieval import retrieval_scores
 from twin_assets.evaluation.stylometry import DistinctiveWord
+from twin_assets.training.plots import loss_curve
 
 HISTORY = [
     {"step": 10, "loss": 3.0, "learning_rate": 1e-4, "rewards/margins": 0.1},
@@ -30,7 +31,7 @@ def drawings(report, make_interval):
     ]
     rows = leaderboard_rows({"ada": "Ada"}, documents={}, evaluations={"ada": report}, retrievals={}, champions={})
     return {
-        "loss": lambda theme: plots.loss_curve(HISTORY, theme=theme),
+        "loss": lambda theme: loss_curve(HISTORY, theme=theme),
         "perplexity": lambda theme: plots.perplexity_bars({"base": make_interval(50.0, 4.0)}, theme=theme),
         "likeness": lambda theme: plots.likeness_dots(likenesses, report.human, theme=theme),
         "recall": lambda theme: plots.recall_curve(retrieval_scores([1, 2]), retrieval_scores([3, None]), theme=theme),
@@ -56,12 +57,12 @@ def test_equal_numbers_give_equal_bytes_and_others_do_not(make_interval):
 
 def test_a_history_with_margins_gets_a_panel_for_them():
     without = [{key: value for key, value in row.items() if "margins" not in key} for row in HISTORY]
-    assert size_of(plots.loss_curve(without))[1] < size_of(plots.loss_curve(HISTORY))[1]
+    assert size_of(loss_curve(without))[1] < size_of(loss_curve(HISTORY))[1]
 
 
 def test_a_history_without_a_loss_is_refused():
     with pytest.raises(ValueError, match="holds no loss"):
-        plots.loss_curve([{"step": 1, "learning_rate": 1e-4}])
+        loss_curve([{"step": 1, "learning_rate": 1e-4}])
 
 
 def test_drawing_leaves_the_global_state_of_matplotlib_alone(make_interval):

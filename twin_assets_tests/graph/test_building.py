@@ -17,10 +17,10 @@ from small_author import AUTHOR, TINY, Place
 from upath import UPath
 
 from resources.io_managers import read_rows
-from twin_assets.building import Builder
+from twin_assets.console.building import Builder
+from twin_assets.console.runs import process_tags
 from twin_assets.documents import Chunk
 from twin_assets.errors import UserError
-from twin_assets.runs import process_tags
 from twin_assets.training.manifest import verify_manifest
 
 EDITED = "articles/drop-the-index.md"

@@ -129,8 +129,8 @@ def test_a_document_without_text_is_refused_by_name(resources, context):
 
 
 def test_too_little_text_is_refused_with_what_is_missing(documents, resources):
-    assert features.enough_text(documents, project=resources["project"]).passed
-    passed, said = verdict_of(features.enough_text(documents[:3], project=resources["project"]))
+    assert datasets.enough_text(documents, project=resources["project"]).passed
+    passed, said = verdict_of(datasets.enough_text(documents[:3], project=resources["project"]))
     assert not passed
     assert "3,000 words" in said
 

@@ -5,7 +5,7 @@ import subprocess
 import dagster as dg
 import pytest
 
-from twin_assets.runs import end_killed_runs, process_tags
+from twin_assets.console.runs import end_killed_runs, process_tags
 
 
 @pytest.fixture

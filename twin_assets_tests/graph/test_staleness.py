@@ -6,7 +6,7 @@ import dagster as dg
 import pytest
 from small_author import AUTHOR
 
-from twin_assets.commands import build_author
+from twin_assets.console.commands import build_author
 
 SENTENCE = "Expected one thing; found another."
 

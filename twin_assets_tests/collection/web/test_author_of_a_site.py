@@ -8,15 +8,15 @@ import yaml
 from served import page, rss
 from typer.testing import CliRunner
 
-from twin_assets.building import Builder
 from twin_assets.cli import app
 from twin_assets.collection.contract import SourceContext
 from twin_assets.collection.links import LINK_STATES
 from twin_assets.collection.sources import collect_links
+from twin_assets.console.building import Builder
+from twin_assets.console.instance import local_instance
 from twin_assets.definitions import build_defs
 from twin_assets.documents import SourceConfig
 from twin_assets.errors import UserError
-from twin_assets.instance import local_instance
 from twin_assets.settings import Settings
 
 

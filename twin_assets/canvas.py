@@ -1,13 +1,12 @@
 """The house style of plots: palette, an empty figure, and the few marks that plots share.
 
-What is drawn stands in `plots.py`. Figures are made without pyplot, so matplotlib's global state stays untouched.
+What is drawn stands in the `plots.py` of each stage. Figures are made without pyplot, so matplotlib's global state
+stays untouched.
 """
 
 import io
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal, NamedTuple
-
-from twin_assets.evaluation.bootstrap import Interval
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -77,10 +76,10 @@ class Canvas:
         ax.set_yticks(range(len(names)), names, color=self.palette.ink, fontsize=10.5)
         ax.set_ylim(len(names) - 0.5, -0.5)
 
-    def whisker(self, y: float, interval: Interval, colour: str, width: float = 1.4) -> None:
+    def whisker(self, y: float, low: float, high: float, colour: str, width: float = 1.4) -> None:
         """Draw an interval as a horizontal line."""
         [ax] = self.panels
-        ax.plot([interval.low, interval.high], [y, y], color=colour, linewidth=width, solid_capstyle="butt")
+        ax.plot([low, high], [y, y], color=colour, linewidth=width, solid_capstyle="butt")
 
     def label(
         self,

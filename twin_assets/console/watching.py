@@ -13,8 +13,8 @@ from dagster._core.events import DagsterEventType, EngineEventData, JobFailureDa
 from dagster._utils.interrupts import raise_interrupts_as
 from dagster_shared.error import SerializableErrorInfo
 
+from twin_assets.console.runs import end_killed_runs, place_in, who_is_in
 from twin_assets.errors import UserError
-from twin_assets.runs import end_killed_runs, place_in, who_is_in
 
 INTERRUPTED = DagsterExecutionInterruptedError.__name__
 KEPT = "what was finished is kept, and the next build goes on from there."

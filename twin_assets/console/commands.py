@@ -14,23 +14,23 @@ from resources.artifacts import ArtifactStore
 from resources.tracker import CHAMPION, Tracker, registered_name
 from resources.warehouse import Warehouse
 from resources.web import Web
-from twin_assets.building import COLLECTED, Build, Builder
 from twin_assets.collection.authors import author_slugs, load_author, load_authors, write_author
 from twin_assets.collection.contract import SourceContext
 from twin_assets.collection.dump import DumpUser, read_dump, write_dump
 from twin_assets.collection.imported import IMPORT_SOURCE
 from twin_assets.collection.sources import collect_documents, must_be_collected
+from twin_assets.console.building import COLLECTED, Build, Builder
+from twin_assets.console.instance import local_instance
+from twin_assets.console.progress import RunProgress
+from twin_assets.console.staleness import AssetState
+from twin_assets.console.tables import print_rows
 from twin_assets.definitions import build_defs
 from twin_assets.documents import Author, Consent, RawDocument, SourceConfig, checked_slug, document_id_for
 from twin_assets.errors import UserError
 from twin_assets.inference.promoting import BY_HAND, record_promotion
 from twin_assets.inference.registration import BY_A_PERSON, PROMOTED_BY, PROMOTED_OVER
-from twin_assets.instance import local_instance
 from twin_assets.partitions import AUTHORS_PARTITION
-from twin_assets.progress import RunProgress
 from twin_assets.settings import Settings
-from twin_assets.staleness import AssetState
-from twin_assets.tables import print_rows
 
 
 def add_author(

@@ -10,8 +10,8 @@ from typing import NoReturn
 
 from rich.console import Console
 
+from twin_assets.console.instance import prepare_dagster_home
 from twin_assets.errors import UserError
-from twin_assets.instance import prepare_dagster_home
 from twin_assets.settings import PROJECT_ROOT, Settings, without_userinfo
 
 POLL_SECONDS = 0.5
