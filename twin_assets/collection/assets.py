@@ -14,23 +14,42 @@ from twin_assets.checks import SHOWN, verdict
 from twin_assets.collection.authors import load_author
 from twin_assets.collection.contract import SourceContext
 from twin_assets.collection.links import LINK_STATES, LedgerLine, documents_of, ledger_of
-from twin_assets.collection.sources import collect_links
+from twin_assets.collection.sources import collect_links, fingerprint_of
 from twin_assets.documents import RawDocument
 from twin_assets.partitions import authors_partitions
 from twin_assets.reporting import OWNERS, counts, data_version, excerpt
 
-author_sites = dg.AssetSpec(
-    "author_sites",
+
+@dg.multi_observable_source_asset(  # type: ignore[untyped-decorator]
+    name="look_at_the_sites",
     partitions_def=authors_partitions,
-    group_name="sources",
-    owners=OWNERS,
-    kinds={"file"},
-    description=(
-        "The places where an author publishes, as the author file names them: folders, sites, and imports.\n\n"
-        "They lie outside the platform. A sensor and `twin build` observe them and record a hash of their content; "
-        "when it changes, `raw_documents` is stale."
-    ),
+    specs=[
+        dg.AssetSpec(
+            "author_sites",
+            partitions_def=authors_partitions,
+            group_name="sources",
+            owners=OWNERS,
+            kinds={"file"},
+            description=(
+                "The places where an author publishes, as the author file names them: folders, archives, repositories, "
+                "sites, and imports.\n\n"
+                "They lie outside the platform. A sensor and `twin build` observe them and record a hash of their "
+                "content; when it changes, `raw_documents` is stale. What a site holds only collecting can tell: the "
+                "schedule and every `twin build` collect it."
+            ),
+        )
+    ],
 )
+def author_sites(
+    context: dg.AssetExecutionContext, project: Project, warehouse: Warehouse, web: Web
+) -> dg.ObserveResult:
+    """Observe an author's sources, as the button of the Dagster UI asks for it."""
+    author = load_author(project.authors_path, context.partition_key)
+    with warehouse.session() as session:
+        sources = SourceContext(project.authors_path, session.imported_documents, session, web)
+        version = fingerprint_of(author, sources)
+    return dg.ObserveResult(asset_key="author_sites", data_version=dg.DataVersion(version))
+
 
 teacher_model = dg.AssetSpec(
     "teacher_model",

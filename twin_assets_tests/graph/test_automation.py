@@ -14,7 +14,11 @@ from dagster._core.definitions.asset_checks.asset_check_evaluation import (
 
 from resources.project import Project
 from twin_assets.automation import follow_inputs, retrain_on_new_data
+from twin_assets.collection.assets import author_sites
+from twin_assets.collection.observation import SITES_KEY
+from twin_assets.definitions import build_resources
 from twin_assets.observed_settings import SETTINGS, settings
+from twin_assets.settings import Settings
 
 pytestmark = pytest.mark.filterwarnings("ignore::dagster_shared.utils.warnings.PreviewWarning")
 
@@ -351,3 +355,33 @@ def test_the_settings_ask_for_a_training_when_they_change_but_not_before_there_i
     assert [asked(), asked()] == [0, 0]
     observe("seed 7")
     assert [asked(), asked()] == [1, 0]
+
+
+def test_what_changed_at_an_author_s_sources_is_collected_once(stage, tmp_path):
+    instance = stage.instance
+
+    @dg.asset(partitions_def=AUTHORS, deps=["author_sites"], automation_condition=follow_inputs())
+    def collected() -> None: ...
+
+    settings = Settings(home=tmp_path, authors_dir=tmp_path)
+    definitions = dg.Definitions(assets=[author_sites, collected], resources=build_resources(settings))
+    cursor = None
+
+    def asked() -> set[str | None]:
+        nonlocal cursor
+        result = dg.evaluate_automation_conditions(definitions, instance, cursor=cursor)
+        cursor = result.cursor
+        return set(result.get_requested_partitions(collected.key))
+
+    def observe(version: str) -> None:
+        tags = {"dagster/data_version": version}
+        instance.report_runless_asset_event(dg.AssetObservation(SITES_KEY, partition="ann", tags=tags))
+
+    instance.add_dynamic_partitions("authors", ["ann", "ben"])
+    assert asked() == NOTHING
+    observe("two articles")
+    assert [asked(), asked()] == [{"ann"}, NOTHING]
+    dg.materialize([collected], partition_key="ann", instance=instance)
+    assert [asked(), asked()] == [NOTHING, NOTHING]
+    observe("three articles")
+    assert [asked(), asked()] == [{"ann"}, NOTHING]
