@@ -5,6 +5,8 @@ the registry's, and are set before.
 """
 
 import dagster as dg
+from dagster._core.event_api import PartitionKeyFilter
+from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 
 from resources.artifacts import ArtifactStore
 from twin_assets.evaluation.promotion import Verdict
@@ -14,6 +16,7 @@ from twin_assets.reporting import data_version
 BY_HAND = "promoted by hand with `twin promote`"
 
 REGISTERED_MODEL = dg.AssetKey("registered_model")
+BLOCKING_CHECKS = ("registered_is_what_was_trained",)
 DATA_VERSION = "dagster/data_version"
 
 
@@ -49,6 +52,7 @@ def record_promotion(
         }
     )
     artifacts.write_text(path, registration.model_dump_json(indent=2) + "\n")
+    passed = _passed_before(instance, author)
     last = before[0].asset_materialization
     instance.report_runless_asset_event(
         dg.AssetMaterialization(
@@ -66,3 +70,32 @@ def record_promotion(
             tags={**(last.tags or {}), DATA_VERSION: data_version(registration.identity).value},
         )
     )
+    for check in passed:
+        # They judged the registered copies, which a person's choice does not touch; on the older event they would count
+        # as not run.
+        instance.report_runless_asset_event(
+            dg.AssetCheckEvaluation(
+                asset_key=check.asset_key,
+                check_name=check.name,
+                passed=True,
+                partition=author,
+                blocking=True,
+                description="It passed before a person chose the champion.",
+            )
+        )
+
+
+def _passed_before(instance: dg.DagsterInstance, author: str) -> list[dg.AssetCheckKey]:
+    """Return the blocking checks of the registration that passed when they last ran."""
+    checks = [dg.AssetCheckKey(REGISTERED_MODEL, name) for name in BLOCKING_CHECKS]
+    histories = {
+        check: instance.event_log_storage.get_asset_check_execution_history(
+            check, limit=1, partition_filter=PartitionKeyFilter(key=author)
+        )
+        for check in checks
+    }
+    return [
+        check
+        for check, history in histories.items()
+        if history and history[0].status == AssetCheckExecutionRecordStatus.SUCCEEDED
+    ]

@@ -170,7 +170,7 @@ def test_an_interruption_while_another_author_is_read_ends_the_whole_build(empty
         raise KeyboardInterrupt
 
     empty_place.add_author("bob", "../writings")
-    monkeypatch.setattr("twin_assets.features.assets.clean_document", ctrl_c)
+    monkeypatch.setattr("twin_assets.features.assets.clean_corpus", ctrl_c)
     with pytest.raises(UserError, match="interrupted while it read the writings of bob; what was finished is kept"):
         empty_place.build(until="base_model", run_config=TINY)
     with empty_place.states() as reader:
