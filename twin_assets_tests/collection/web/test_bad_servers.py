@@ -127,7 +127,11 @@ def test_a_server_that_is_not_there_is_said(collect):
     assert "the server cannot be reached (Connect" in link.reason
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+DISGUISED = ["\uff11\uff12\uff17.0.0.1", "127\u30020\u30020\u30021", "\u2460\u2461\u2466.0.0.1"]
+"""A loopback address, in characters that a client takes for digits and dots."""
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", *DISGUISED])
 def test_a_private_address_is_refused_unless_the_setting_allows_it(site, collect, limits, host):
     site.put("/page", page("Page"))
     public = limits.model_copy(update={"allow_private_hosts": False})
@@ -151,7 +155,9 @@ class Names(AbstractResolver):
         pass
 
 
-@pytest.mark.parametrize(("host", "addresses"), [("rebound.example", ["127.0.0.1"]), ("127.0.0.1", [])])
+@pytest.mark.parametrize(
+    ("host", "addresses"), [("rebound.example", ["127.0.0.1"]), *((host, []) for host in ["127.0.0.1", *DISGUISED])]
+)
 def test_what_is_private_is_refused_where_the_connection_is_made(site, limits, host, addresses):
     public = limits.model_copy(update={"allow_private_hosts": False})
 
