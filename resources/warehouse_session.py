@@ -62,6 +62,10 @@ class WarehouseSession:
         """Return the documents that came by `twin import`."""
         return self.documents(author, source="import")
 
+    def documents_of_source(self, author: str, source: str) -> list[RawDocument]:
+        """Return the present documents of an author that came from one kind of source."""
+        return self.documents(author, source=source)
+
     def authors(self) -> list[str]:
         """Return the slugs of all authors that have a document, present or gone."""
         return sorted({slug for category in CATEGORIES for slug in self._store.values(category, "author")})

@@ -113,7 +113,10 @@ def raw_documents(
     """
     author = load_author(project.authors_path, context.partition_key)
     with warehouse.session() as session:
-        links = collect_links(author, SourceContext(project.authors_path, session.imported_documents, session, web))
+        sources = SourceContext(
+            project.authors_path, session.imported_documents, session, web, session.documents_of_source
+        )
+        links = collect_links(author, sources)
         ledger = ledger_of(links, session.known_documents(author.slug))
         documents = documents_of(links)
         written = session.replace_documents(author.slug, documents)

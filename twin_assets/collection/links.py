@@ -60,6 +60,39 @@ def documents_of(links: Iterable[Link]) -> list[RawDocument]:
     return [link.document for link in links if link.document and link.outcome != "gone"]
 
 
+def with_unread(links: Sequence[Link], known: Iterable[RawDocument]) -> list[Link]:
+    """Return the links of an archive with what it held before, if a part of it cannot be read now.
+
+    An unreadable part does not say which documents it holds: so none that is known and not named is taken to be gone.
+
+    Args:
+        links: What the archive holds now.
+        known: What the warehouse holds of it.
+    """
+    unread = [link for link in links if link.outcome == "failed" and link.document is None]
+    present = {link.document.document_id for link in links if link.document}
+    missing = [document for document in known if document.document_id not in present] if unread else []
+    by_address = {document.url: document for document in missing}
+    links = [
+        link.model_copy(update={"document": by_address.get(link.address)}) if link in unread else link for link in links
+    ]
+    without = [link for link in links if link.outcome == "failed" and link.document is None]
+    named = {link.address for link in links}
+    if not without:
+        return links
+    reason = f"it is not in what could be read, and stays as it was, because a part could not: {without[0].address}"
+    return links + [
+        Link(
+            address=document.url or document.title or document.document_id,
+            outcome="failed",
+            reason=reason,
+            document=document,
+        )
+        for document in missing
+        if document.url not in named
+    ]
+
+
 def repeated(link: Link, holder: str) -> Link:
     """Return a link without its document, which the link `holder` brings already, and which must not come twice."""
     return Link(

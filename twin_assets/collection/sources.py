@@ -5,11 +5,11 @@ A new source is one module with a class that fits `contract.Source`, and one ent
 
 from collections.abc import Callable
 
-from twin_assets.collection.archives.source import ArchiveSource
+from twin_assets.collection.archives.source import FORMATS, ArchiveSource
 from twin_assets.collection.contract import Source, SourceContext
 from twin_assets.collection.folder import FolderSource
 from twin_assets.collection.imported import ImportedSource
-from twin_assets.collection.links import Link, documents_of, repeated
+from twin_assets.collection.links import Link, documents_of, repeated, with_unread
 from twin_assets.collection.repositories.source import RepositoriesSource
 from twin_assets.collection.web.source import (
     feed_source,
@@ -79,15 +79,24 @@ def collect_links(author: Author, context: SourceContext) -> list[Link]:
     """
     links: list[Link] = []
     holders: dict[str, Link] = {}
-    for source in sources_of(author, context):
-        for link in source.collect():
-            if (document := link.document) and link.outcome != "gone":
-                holder = holders.setdefault(document.document_id, link)
-                if holder is not link:
-                    links.append(_repeated(author, link, document, holder))
-                    continue
-            links.append(link)
+    for link in _all_links(author, context):
+        if (document := link.document) and link.outcome != "gone":
+            holder = holders.setdefault(document.document_id, link)
+            if holder is not link:
+                links.append(_repeated(author, link, document, holder))
+                continue
+        links.append(link)
     return links
+
+
+def _all_links(author: Author, context: SourceContext) -> list[Link]:
+    """Return what the sources yield, those of one kind together: two archives of a kind share what is known of it."""
+    by_kind: dict[str, list[Link]] = {}
+    for config, source in zip(author.sources, sources_of(author, context), strict=True):
+        by_kind.setdefault(config.type, []).extend(source.collect())
+    for kind in by_kind.keys() & FORMATS.keys():
+        by_kind[kind] = with_unread(by_kind[kind], context.collected_documents(author.slug, kind))
+    return [link for links in by_kind.values() for link in links]
 
 
 def _repeated(author: Author, link: Link, document: RawDocument, holder: Link) -> Link:

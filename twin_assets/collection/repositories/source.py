@@ -1,7 +1,8 @@
 """The source `github`: git repositories, by https, by ssh or on this machine.
 
-A repository elsewhere is cloned into a temporary folder and read; what was read is remembered in the warehouse with its
-commit. So a later collection asks for the commit alone, and clones only if it is another one. No clone is kept: the
+A repository elsewhere is cloned into a temporary folder and read; what was read, of local ones too, is remembered in
+the warehouse with its commit. So a later collection asks for the commit alone, and clones only if it is another one,
+and what is out of reach today stays as it was. No clone is kept: the
 warehouse holds every text already, a second copy would grow with the history, and a machine that is new each time, as
 in the cloud, would have none.
 """
@@ -14,7 +15,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field
 
 from twin_assets.collection.contract import SourceContext, options_of
-from twin_assets.collection.links import Link
+from twin_assets.collection.links import Link, Outcome
 from twin_assets.collection.repositories import git
 from twin_assets.collection.repositories.addresses import (
     PRIVATE_PROTOCOLS,
@@ -83,10 +84,10 @@ class RepositoriesSource:
         ]
         self.context.pages.forget_pages(self.author, SOURCE, unnamed)
         for address in self._addresses():
-            if address.host and not self.context.web.allow_private_hosts and is_private(address.host):
-                yield Link(address=address.url, outcome="refused", reason="an address of a private network")
-                continue
             before = {place: known[url] for place in ("", README) if (url := address.url + place) in known}
+            if address.host and not self.context.web.allow_private_hosts and is_private(address.host):
+                yield from _failures(address, before, "an address of a private network", outcome="refused")
+                continue
             try:
                 yield from self._links(address, before)
             except UserError as error:
@@ -107,8 +108,7 @@ class RepositoriesSource:
             reading = Reading({place: page.document for place, page in before.items() if page.document}, _note(before))
         else:
             reading = self._read(address)
-            if address.host:
-                self._remember(address, reading, version)
+            self._remember(address, reading, version)
         for place, document in reading.documents.items():
             yield Link(address=address.url + place, document=document)
         if reading.passed_over:
@@ -149,10 +149,12 @@ def _head_or_reason(address: Address) -> str | None:
         return str(error)
 
 
-def _failures(address: Address, before: dict[str, KnownPage], reason: str) -> Iterator[Link]:
-    """Yield what failed; what is known from before stays."""
+def _failures(
+    address: Address, before: dict[str, KnownPage], reason: str, outcome: Outcome = "failed"
+) -> Iterator[Link]:
+    """Yield what failed or is refused; what is known from before stays."""
     for place in before or [""]:
         page = before.get(place)
         yield Link(
-            address=address.url + place, outcome="failed", reason=reason, document=page.document if page else None
+            address=address.url + place, outcome=outcome, reason=reason, document=page.document if page else None
         )
