@@ -49,7 +49,11 @@ class LedgerLine(Entity):
 
 def domain_of(address: str, platform: str) -> str:
     """Return the host of a URL, without `www.`; the platform where the address is none."""
-    parts = urlsplit(address)
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        # The front matter of a file may say anything: an open bracket, or words in brackets.
+        return platform
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         return platform
     return parts.hostname.removeprefix("www.")

@@ -80,3 +80,7 @@ def test_a_link_that_was_found_without_a_document_is_a_fault_of_the_source():
 )
 def test_the_domain_is_the_host_or_else_the_platform(address, domain):
     assert domain_of(address, "folder") == domain
+
+
+def test_an_address_that_is_none_has_the_domain_of_its_platform():
+    assert domain_of("https://[draft]/x", "folder") == "folder"

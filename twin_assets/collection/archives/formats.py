@@ -48,11 +48,15 @@ class Format:
 
 
 def link_of_page(archive: Archive, name: str, read_page: Callable[[str], Link]) -> Link:
-    """Return the link of a member that is one page; a page that is not UTF-8 fails, and hides no other."""
+    """Return the link of a member that is one page; a page that cannot be read fails, and hides no other."""
     try:
         return read_page(text_of(archive, name))
     except NotTextError as error:
         return Link(address=name, outcome="failed", reason=str(error))
+    except UserError:
+        raise
+    except (ValueError, RecursionError) as error:
+        return Link(address=name, outcome="failed", reason=f"it cannot be read ({type(error).__name__})")
 
 
 def members_of(archive: Archive, layout: Format) -> list[str]:

@@ -14,6 +14,7 @@ from twin_assets.collection.web.feeds import Entry
 from twin_assets.collection.web.reading import Reader
 from twin_assets.collection.web.recipe import Recipe
 from twin_assets.documents import KnownPage, RawDocument
+from twin_assets.errors import UserError
 
 TIMES_MISSING_BEFORE_GONE = 3
 """Crawls in a row that must be told 404 or 410 before a page counts as gone: a site may be broken for a day."""
@@ -80,6 +81,12 @@ class Crawl:
             return await self._look(known, entry)
         except NoPageError as error:
             return self._not_found(known, error)
+        except UserError:
+            raise
+        except (ValueError, RecursionError) as error:
+            # A page may hold anything: what nobody thought of must not end the crawl of all the others.
+            _log.warning("%s cannot be read", url, exc_info=True)
+            return self._not_found(known, Failed(f"it cannot be read ({type(error).__name__})"))
 
     async def _look(self, known: KnownPage, entry: Entry | None) -> Link:
         text = entry.content if entry else None
