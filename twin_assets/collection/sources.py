@@ -72,21 +72,23 @@ def must_be_collected(author: Author, context: SourceContext) -> bool:
 def collect_links(author: Author, context: SourceContext) -> list[Link]:
     """Read all sources of an author.
 
-    A page of a site that an earlier source brings already is brought once, and the later link says so.
+    A page of a site that another source brings too is brought once, and the other link says so: the first that was
+    found has it, because a page that cannot be looked at brings what is known from before.
 
     Raises:
         UserError: If a source cannot be read, or two sources bring a document of the same id.
     """
-    links: list[Link] = []
+    links = _all_links(author, context)
     holders: dict[str, Link] = {}
-    for link in _all_links(author, context):
-        if (document := link.document) and link.outcome != "gone":
-            holder = holders.setdefault(document.document_id, link)
-            if holder is not link:
-                links.append(_repeated(author, link, document, holder))
-                continue
-        links.append(link)
-    return links
+    for link in sorted(links, key=lambda link: link.outcome != "found"):
+        if link.document and link.outcome != "gone":
+            holders.setdefault(link.document.document_id, link)
+    return [
+        _repeated(author, link, link.document, holder)
+        if link.document and link.outcome != "gone" and (holder := holders[link.document.document_id]) is not link
+        else link
+        for link in links
+    ]
 
 
 def _all_links(author: Author, context: SourceContext) -> list[Link]:

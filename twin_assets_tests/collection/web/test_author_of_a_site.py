@@ -5,7 +5,8 @@ from pathlib import Path
 import dagster as dg
 import pytest
 import yaml
-from served import page, rss
+from aiohttp import web
+from served import page, put_feed, rss
 from typer.testing import CliRunner
 
 from twin_assets.cli import app
@@ -53,6 +54,21 @@ def test_a_page_in_two_sources_of_an_author_is_one_document(site, author, store,
         links = collect_links(author, context)
         assert [link.outcome for link in links] == ["found", "refused"]
         assert links[1].reason == f"it is the same page as {url}, which is collected already"
+
+
+def test_of_a_page_in_two_sources_the_one_that_was_found_counts(site, author, store, limits):
+    head = '<link rel="canonical" href="/one">'
+    first, second = (site.put(path, page("One", head=head)) for path in ("/one", "/print"))
+    put_feed(site, "one")
+    sources = [{"type": "feed", "url": site.url("/feed")}, {"type": "web", "pages": [second]}]
+    author = author.model_copy(update={"sources": [SourceConfig.model_validate(source) for source in sources]})
+    context = SourceContext(Path(), lambda _: [], pages=store, web=limits)
+    assert [link.address for link in collect_links(author, context) if link.document] == [first]
+    site.put("/one", lambda _: web.Response(status=403))
+    site.put("/print", page("One", "<p>An edit.</p>", head=head))
+    old, new = collect_links(author, context)
+    assert (old.outcome, old.document) == ("refused", None)
+    assert "An edit." in new.document.text
 
 
 def test_a_build_collects_from_a_site_every_time_and_changes_only_what_changed(site, tmp_path):
