@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from twin_assets.collection.links import Link, Outcome, repeated
@@ -92,6 +93,8 @@ class Crawl:
         text = entry.content if entry else None
         if self._recipe.of_feed and entry and text:
             return self._found_in_feed(known, entry)
+        if self._recipe.of_feed and known.document and known.made_by == self._recipe.version_of_feed:
+            return await self._kept_of_feed(known, known.document)
         try:
             return await self._read(known, entry)
         except NoPageError:
@@ -99,6 +102,13 @@ class Crawl:
             if not (entry and text and never_had):
                 raise
         return self._found_in_feed(known, entry)
+
+    async def _kept_of_feed(self, known: KnownPage, document: RawDocument) -> Link:
+        """Keep the text of an entry that the feed shows no more; the page is asked only whether it is still there."""
+        # A page that must be paid for may have its text in the feed alone: that is not to be gone.
+        with suppress(Refused):
+            await self._reader.read(known.url, Validators())
+        return self._found(known, document, Validators(), self._recipe.version_of_feed)
 
     async def _read(self, known: KnownPage, entry: Entry | None) -> Link:
         version = self._recipe.version

@@ -79,6 +79,19 @@ def test_the_option_content_takes_the_text_from_the_feed_alone(site, collect):
     assert site.statuses("/one") == []
 
 
+@pytest.mark.parametrize("status", [200, 403])
+def test_a_text_of_the_feed_stays_when_its_entry_leaves_the_feed(site, collect, status):
+    def feed(name):
+        return put_feed(site, name, content=whole(f"<p>{name}, from the feed.</p>"))
+
+    known = collect("feed", url=feed("one"), content="feed")["/one"]
+    site.put("/one", lambda _: web.Response(status=status, text=page("One"), content_type="text/html"))
+    assert collect("feed", url=feed("two"), content="feed")["/one"] == known
+    site.remove("/one")
+    for outcome in ("failed", "failed", "gone"):
+        assert collect("feed", url=feed("two"), content="feed")["/one"].outcome == outcome
+
+
 def test_one_text_in_a_feed_that_cannot_be_read_does_not_hide_the_others(site, collect):
     feed = rss(site, "one", content=whole("<div>" * 5_000 + "word")).replace("</channel></rss>", "")
     feed += rss(site, "two", content=whole("<p>Words.</p>")).partition("</language>")[2]
