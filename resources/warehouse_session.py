@@ -128,6 +128,10 @@ class WarehouseSession:
         records = self._store.find("pages", {"author": author, "source": source})
         return {record["url"]: KnownPage.model_validate_json(record["page"]) for record in records}
 
+    def sources_of_pages(self, author: str) -> list[str]:
+        """Return the names of the sources that pages of an author are remembered of."""
+        return sorted({record["source"] for record in self._store.find("pages", {"author": author}, {"source": 1})})
+
     def remember_page(self, author: str, source: str, page: KnownPage) -> None:
         """Keep a page; from then on it is known, even if the crawl is interrupted."""
         # As text, because a page holds names of files, which MongoDB takes for paths into a record.

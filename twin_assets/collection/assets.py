@@ -14,7 +14,7 @@ from twin_assets.checks import SHOWN, verdict
 from twin_assets.collection.authors import load_author
 from twin_assets.collection.contract import SourceContext
 from twin_assets.collection.links import LINK_STATES, LedgerLine, documents_of, ledger_of
-from twin_assets.collection.sources import collect_links, fingerprint_of
+from twin_assets.collection.sources import collect_links, fingerprint_of, forget_unnamed
 from twin_assets.documents import RawDocument
 from twin_assets.partitions import authors_partitions
 from twin_assets.reporting import OWNERS, counts, data_version, excerpt
@@ -120,6 +120,7 @@ def raw_documents(
         ledger = ledger_of(links, session.known_documents(author.slug))
         documents = documents_of(links)
         written = session.replace_documents(author.slug, documents)
+        forget_unnamed(author, sources, links)
     context.log.info(f"{author.slug}: {len(documents)} documents, {written}")
     for line in ledger:
         if line.reason:

@@ -16,6 +16,10 @@ class PageStore(Protocol):
         """Return the known pages of a source, by URL."""
         ...
 
+    def sources_of_pages(self, author: str) -> list[str]:
+        """Return the names of the sources that pages of an author are remembered of."""
+        ...
+
     def remember_page(self, author: str, source: str, page: KnownPage) -> None:
         """Keep a page; from then on it is known, even if the crawl is interrupted."""
         ...

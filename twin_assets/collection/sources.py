@@ -3,7 +3,7 @@
 A new source is one module with a class that fits `contract.Source`, and one entry in `SOURCES`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from twin_assets.collection.archives.source import FORMATS, ArchiveSource
 from twin_assets.collection.contract import Source, SourceContext
@@ -12,6 +12,7 @@ from twin_assets.collection.imported import ImportedSource
 from twin_assets.collection.links import Link, documents_of, repeated, with_unread
 from twin_assets.collection.repositories.source import RepositoriesSource
 from twin_assets.collection.web.source import (
+    SiteSource,
     feed_source,
     medium_source,
     sitemap_source,
@@ -89,6 +90,26 @@ def collect_links(author: Author, context: SourceContext) -> list[Link]:
         else link
         for link in links
     ]
+
+
+def forget_unnamed(author: Author, context: SourceContext, links: Iterable[Link]) -> None:
+    """Forget the pages that no source names any more: what an author takes back must not be kept.
+
+    Args:
+        author: The author.
+        context: What the sources were given.
+        links: What a collection that came to its end has yielded.
+    """
+    named = {link.address for link in links}
+    sites = {source.name for source in sources_of(author, context) if isinstance(source, SiteSource)}
+    kinds = {config.type for config in author.sources}
+    for name in context.pages.sources_of_pages(author.slug):
+        if name in kinds - sites:
+            # Repositories are known by more addresses than they are named by; their source forgets them itself.
+            continue
+        pages = context.pages.pages(author.slug, name)
+        unnamed = [url for url in pages if name not in sites or url not in named]
+        context.pages.forget_pages(author.slug, name, unnamed)
 
 
 def _all_links(author: Author, context: SourceContext) -> list[Link]:

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from twin_assets.cli import app
 from twin_assets.collection.contract import SourceContext
 from twin_assets.collection.links import LINK_STATES
-from twin_assets.collection.sources import collect_links
+from twin_assets.collection.sources import collect_links, forget_unnamed
 from twin_assets.console.building import Builder
 from twin_assets.console.instance import local_instance
 from twin_assets.definitions import build_defs
@@ -69,6 +69,25 @@ def test_of_a_page_in_two_sources_the_one_that_was_found_counts(site, author, st
     old, new = collect_links(author, context)
     assert (old.outcome, old.document) == ("refused", None)
     assert "An edit." in new.document.text
+
+
+def test_pages_that_no_source_names_any_more_are_forgotten(site, author, store, limits):
+    for name in ("a", "b", "c", "d"):
+        site.put(f"/{name}", page(name))
+    put_feed(site, "d")
+    context = SourceContext(Path(), lambda _: [], pages=store, web=limits)
+
+    def remembered(*sources):
+        named = author.model_copy(update={"sources": [SourceConfig.model_validate(source) for source in sources]})
+        forget_unnamed(named, context, collect_links(named, context))
+        return {name: sorted(store.pages("ann", name)) for name in store.sources_of_pages("ann")}
+
+    feed = f"feed {site.url('/feed')}"
+    lists = [{"type": "web", "pages": [site.url("/a"), site.url("/b")]}, {"type": "web", "pages": [site.url("/c")]}]
+    known = remembered(*lists, {"type": "feed", "url": site.url("/feed")})
+    assert known == {feed: [site.url("/d")], "web": [site.url("/a"), site.url("/b"), site.url("/c")]}
+    lists[0]["pages"].pop()
+    assert remembered(*lists) == {"web": [site.url("/a"), site.url("/c")]}
 
 
 def test_a_build_collects_from_a_site_every_time_and_changes_only_what_changed(site, tmp_path):
