@@ -6,7 +6,7 @@ How records are found and written stands in `record_store`. What a document mean
 import uuid
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from resources.record_store import RecordStore, batches
@@ -21,6 +21,9 @@ from twin_assets.documents import (
     content_hash,
 )
 from twin_assets.errors import UserError
+
+LONGEST_BREAK = timedelta(days=1)
+"""An interrupted crawl that began longer ago is not gone on with: what it has seen may be another page by now."""
 
 
 class WriteCounts(Entity):
@@ -150,15 +153,21 @@ class WarehouseSession:
             self._store.delete("pages", content_hash([author, source, url]))
 
     def open_crawl(self, author: str, source: str) -> str | None:
-        """Return the id of the crawl that was begun and not ended; None if the last one ended."""
+        """Return the id of the crawl that was begun and not ended; None if it began too long ago, or ended."""
         records = list(self._store.find("crawls", {"_id": content_hash([author, source])}))
-        return records[0]["crawl"] if records else None
+        begun_at = records[0].get("begun_at") if records else None
+        if not begun_at or self._now() - datetime.fromisoformat(begun_at) > LONGEST_BREAK:
+            return None
+        return str(records[0]["crawl"])
 
     def begin_crawl(self, author: str, source: str) -> str:
         """Note that a crawl has begun, and return its id."""
         crawl = str(uuid.uuid4())
         name = content_hash([author, source])
-        self._store.write("crawls", [{"_id": name, "author": author, "source": source, "crawl": crawl}])
+        begun_at = self._now().isoformat()
+        self._store.write(
+            "crawls", [{"_id": name, "author": author, "source": source, "crawl": crawl, "begun_at": begun_at}]
+        )
         return crawl
 
     def end_crawl(self, author: str, source: str) -> None:

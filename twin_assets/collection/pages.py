@@ -29,7 +29,7 @@ class PageStore(Protocol):
         ...
 
     def open_crawl(self, author: str, source: str) -> str | None:
-        """Return the id of the crawl that was begun and not ended; None if the last one ended."""
+        """Return the id of the crawl that was begun and not ended; None if it began too long ago, or ended."""
         ...
 
     def begin_crawl(self, author: str, source: str) -> str:

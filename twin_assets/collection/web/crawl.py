@@ -76,7 +76,8 @@ class Crawl:
 
     async def _link(self, url: str, entry: Entry | None) -> Link:
         known = self._known.get(url) or KnownPage(url=url)
-        if known.crawl == self._task.crawl:
+        # A page that was made by other options, before the crawl was interrupted, is not what is wanted now.
+        if known.crawl == self._task.crawl and known.made_by in {self._recipe.version, self._recipe.version_of_feed}:
             return _link_of(known)
         try:
             return await self._look(known, entry)
@@ -147,7 +148,8 @@ class Crawl:
     def _missing(self, known: KnownPage, reason: str) -> Link:
         if known.document is None:
             return Link(address=known.url, outcome="failed", reason=reason)
-        times = known.times_missing + 1
+        # A crawl that goes on after a break counts once.
+        times = known.times_missing + (known.crawl != self._task.crawl)
         page = known.model_copy(update={"times_missing": times, "crawl": self._task.crawl})
         self._store.remember_page(self._task.author, self._task.source, page)
         return _link_of(page)
