@@ -111,5 +111,5 @@ def options_of(author: Author, config: SourceConfig, kind: type[Options]) -> Opt
         known = ", ".join(kind.model_fields)
         raise UserError(
             f"{author.slug}: source {config.type}: {field}: {first['msg'].removeprefix('Value error, ')} "
-            f"(its options are: {known})."
+            f"(its options are: {known or 'none'})."
         ) from error
