@@ -5,6 +5,7 @@ warehouse held before tells what is new; it is made here, so that every source c
 written.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 from urllib.parse import urlsplit
@@ -19,6 +20,12 @@ Outcome = Literal["found", "gone", "refused", "failed"]
 LinkState = Literal["new", "changed", "unchanged", "gone", "refused", "failed"]
 LINK_STATES: tuple[LinkState, ...] = ("new", "changed", "unchanged", "gone", "refused", "failed")
 """The states that a link can end in, exactly one each."""
+
+EXAMPLES = 3
+"""Addresses that are named of links that ended alike."""
+
+MAX_REFUSED = 50
+"""Links that are listed of those that were refused for one reason."""
 
 
 class Link(Entity):
@@ -126,6 +133,36 @@ def ledger_of(links: Sequence[Link], known: Mapping[str, KnownDocument]) -> list
             LedgerLine(address=document.address, domain=domain_of(document.address, document.platform), state="gone")
             for document in vanished
         ),
+    ]
+
+
+def notices_of(ledger: Iterable[LedgerLine]) -> list[str]:
+    """Return what there is to say of a ledger: one sentence for all links that ended alike for one reason."""
+    alike: dict[tuple[LinkState, str], list[str]] = {}
+    for line in ledger:
+        if line.reason:
+            alike.setdefault((line.state, line.reason), []).append(line.address)
+    return [
+        f"{state}: {', '.join(addresses[:EXAMPLES])}"
+        f"{f' and {len(addresses) - EXAMPLES:,} more' if len(addresses) > EXAMPLES else ''}: {reason}"
+        for (state, reason), addresses in alike.items()
+    ]
+
+
+def shortened(ledger: Iterable[LedgerLine]) -> list[LedgerLine]:
+    """Return a ledger with the first `MAX_REFUSED` of the links that were refused for one reason.
+
+    A line of its own says how many more there are. An archive may hold tens of thousands of replies.
+    """
+    kept, seen = [], Counter[str]()
+    for line in ledger:
+        seen[line.reason] += line.state == "refused"
+        if line.state != "refused" or seen[line.reason] <= MAX_REFUSED:
+            kept.append(line)
+    return kept + [
+        LedgerLine(address=f"{times - MAX_REFUSED:,} more", domain="", state="refused", reason=reason)
+        for reason, times in seen.items()
+        if times > MAX_REFUSED
     ]
 
 
