@@ -8,15 +8,16 @@ in the cloud, would have none.
 """
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from twin_assets.collection.code_files import CODE_SUFFIXES, EXTENSIONLESS_FILES
 from twin_assets.collection.contract import SourceContext, options_of
 from twin_assets.collection.links import Link, Outcome
-from twin_assets.collection.repositories import git
+from twin_assets.collection.repositories import git, selection
 from twin_assets.collection.repositories.addresses import (
     PRIVATE_PROTOCOLS,
     PROTOCOLS,
@@ -26,11 +27,12 @@ from twin_assets.collection.repositories.addresses import (
 )
 from twin_assets.collection.repositories.reading import (
     PASSED_OVER,
+    READING_VERSION,
     README,
     Reading,
     read_repository,
 )
-from twin_assets.collection.repositories.selection import DEFAULT_EXCLUDES, MAX_FILE_BYTES
+from twin_assets.collection.repositories.selection import MAX_FILE_BYTES
 from twin_assets.documents import Author, KnownPage, SourceConfig, content_hash
 from twin_assets.errors import UserError
 
@@ -103,16 +105,26 @@ class RepositoriesSource:
         commit = self._head(address)
         if commit is None:
             raise UserError("it is empty: nothing was committed to it yet.")
-        version = content_hash([commit, self.options.exclude, DEFAULT_EXCLUDES])
-        if before and all(page.etag == version for page in before.values()):
+        known_version = self._version(commit, before)
+        if before and all(page.etag == known_version for page in before.values()):
             reading = Reading({place: page.document for place, page in before.items() if page.document}, _note(before))
         else:
             reading = self._read(address)
-            self._remember(address, reading, version)
+            self._remember(address, reading, self._version(commit, reading.documents))
         for place, document in reading.documents.items():
             yield Link(address=address.url + place, document=document)
         if reading.passed_over:
             yield Link(address=address.url + PASSED_OVER, outcome="refused", reason=f"files: {reading.passed_over}")
+
+    def _version(self, commit: str, places: Iterable[str]) -> str:
+        """Return a hash over all that decides how a commit is read.
+
+        Its places belong to it: if one of two documents was remembered, and then the collection stopped, the repository
+        is read again.
+        """
+        selecting = [selection.MAX_FILE_BYTES, selection.MAX_TOTAL_BYTES, selection.DEFAULT_EXCLUDES]
+        names = [sorted(CODE_SUFFIXES), sorted(EXTENSIONLESS_FILES)]
+        return content_hash([READING_VERSION, commit, self.options.exclude, *selecting, *names, sorted(places)])
 
     def _head(self, address: Address) -> str | None:
         if not address.host:

@@ -64,6 +64,31 @@ def test_only_a_new_commit_is_fetched(make_repository, collect, daemon, monkeypa
     assert "LICENSE" not in by_category(collect(url, exclude=["LICENSE"]))["repositories"].files
 
 
+@pytest.mark.parametrize(
+    ("module", "name"),
+    [(selection, "MAX_FILE_BYTES"), (selection, "MAX_TOTAL_BYTES"), (source, "CODE_SUFFIXES")],
+)
+def test_a_repository_is_read_again_by_other_rules(make_repository, collect, monkeypatch, module, name):
+    folder = make_repository(FILES)
+    collect(folder)
+    readings, real = [], source.read_repository
+    monkeypatch.setattr(source, "read_repository", lambda *rest: (readings.append(rest), real(*rest))[1])
+    collect(folder)
+    assert readings == []
+    old = getattr(module, name)
+    monkeypatch.setattr(module, name, old + 1 if isinstance(old, int) else old | {".zig"})
+    collect(folder)
+    assert len(readings) == 1
+
+
+def test_a_stop_between_the_two_documents_of_a_repository_loses_neither(make_repository, collect, warehouse):
+    folder = make_repository(FILES)
+    before = collect(folder)
+    with warehouse.session() as session:
+        session.forget_pages("ann", "github", [f"{folder}#readme"])
+    assert collect(folder) == before
+
+
 def test_a_commit_beside_the_readme_leaves_the_readme_as_it_was(make_repository, collect):
     folder = make_repository(FILES)
     before = by_category(collect(folder))
