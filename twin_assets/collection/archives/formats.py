@@ -42,9 +42,9 @@ class Format:
     expected: str
     """The same in words."""
     read: Reader
+    """Yields a link for everything that the author published."""
     takes_site: bool = False
     """Whether the option `site` means something; the other archives hold their addresses."""
-    """Yields a link for everything that the author published."""
 
 
 def link_of_page(archive: Archive, name: str, read_page: Callable[[str], Link]) -> Link:
