@@ -57,6 +57,7 @@ def tombstone_of(record: Record, seen_at: datetime) -> Record:
     change = Change(content_hash=record["content_hash"], seen_at=seen_at, state="gone")
     return {
         **record,
+        "subtitle": None,
         "text": None,
         "files": None,
         "native": None,

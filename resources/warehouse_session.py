@@ -6,7 +6,7 @@ How records are found and written stands in `record_store`. What a document mean
 import uuid
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from resources.record_store import RecordStore, batches
@@ -21,6 +21,9 @@ from twin_assets.documents import (
     content_hash,
 )
 from twin_assets.errors import UserError
+
+LONGEST_BREAK = timedelta(days=1)
+"""An interrupted crawl that began longer ago is not gone on with: what it has seen may be another page by now."""
 
 
 class WriteCounts(Entity):
@@ -61,6 +64,10 @@ class WarehouseSession:
     def imported_documents(self, author: str) -> list[RawDocument]:
         """Return the documents that came by `twin import`."""
         return self.documents(author, source="import")
+
+    def documents_of_source(self, author: str, source: str) -> list[RawDocument]:
+        """Return the present documents of an author that came from one kind of source."""
+        return self.documents(author, source=source)
 
     def authors(self) -> list[str]:
         """Return the slugs of all authors that have a document, present or gone."""
@@ -124,6 +131,10 @@ class WarehouseSession:
         records = self._store.find("pages", {"author": author, "source": source})
         return {record["url"]: KnownPage.model_validate_json(record["page"]) for record in records}
 
+    def sources_of_pages(self, author: str) -> list[str]:
+        """Return the names of the sources that pages of an author are remembered of."""
+        return sorted({record["source"] for record in self._store.find("pages", {"author": author}, {"source": 1})})
+
     def remember_page(self, author: str, source: str, page: KnownPage) -> None:
         """Keep a page; from then on it is known, even if the crawl is interrupted."""
         # As text, because a page holds names of files, which MongoDB takes for paths into a record.
@@ -142,15 +153,21 @@ class WarehouseSession:
             self._store.delete("pages", content_hash([author, source, url]))
 
     def open_crawl(self, author: str, source: str) -> str | None:
-        """Return the id of the crawl that was begun and not ended; None if the last one ended."""
+        """Return the id of the crawl that was begun and not ended; None if it began too long ago, or ended."""
         records = list(self._store.find("crawls", {"_id": content_hash([author, source])}))
-        return records[0]["crawl"] if records else None
+        begun_at = records[0].get("begun_at") if records else None
+        if not begun_at or self._now() - datetime.fromisoformat(begun_at) > LONGEST_BREAK:
+            return None
+        return str(records[0]["crawl"])
 
     def begin_crawl(self, author: str, source: str) -> str:
         """Note that a crawl has begun, and return its id."""
         crawl = str(uuid.uuid4())
         name = content_hash([author, source])
-        self._store.write("crawls", [{"_id": name, "author": author, "source": source, "crawl": crawl}])
+        begun_at = self._now().isoformat()
+        self._store.write(
+            "crawls", [{"_id": name, "author": author, "source": source, "crawl": crawl, "begun_at": begun_at}]
+        )
         return crawl
 
     def end_crawl(self, author: str, source: str) -> None:

@@ -13,8 +13,8 @@ from twin_assets.automation import follow_inputs
 from twin_assets.checks import SHOWN, verdict
 from twin_assets.collection.authors import load_author
 from twin_assets.collection.contract import SourceContext
-from twin_assets.collection.links import LINK_STATES, LedgerLine, documents_of, ledger_of
-from twin_assets.collection.sources import collect_links, fingerprint_of
+from twin_assets.collection.links import LINK_STATES, LedgerLine, documents_of, ledger_of, notices_of, shortened
+from twin_assets.collection.sources import collect_links, fingerprint_of, forget_unnamed
 from twin_assets.documents import RawDocument
 from twin_assets.partitions import authors_partitions
 from twin_assets.reporting import OWNERS, counts, data_version, excerpt
@@ -113,14 +113,17 @@ def raw_documents(
     """
     author = load_author(project.authors_path, context.partition_key)
     with warehouse.session() as session:
-        links = collect_links(author, SourceContext(project.authors_path, session.imported_documents, session, web))
+        sources = SourceContext(
+            project.authors_path, session.imported_documents, session, web, session.documents_of_source
+        )
+        links = collect_links(author, sources)
         ledger = ledger_of(links, session.known_documents(author.slug))
         documents = documents_of(links)
         written = session.replace_documents(author.slug, documents)
+        forget_unnamed(author, sources, links)
     context.log.info(f"{author.slug}: {len(documents)} documents, {written}")
-    for line in ledger:
-        if line.reason:
-            context.log.warning(f"{line.state}: {line.address}: {line.reason}")
+    for notice in notices_of(ledger):
+        context.log.warning(notice)
     words = sum(_words(document) for document in documents)
     states = Counter(line.state for line in ledger)
     return dg.MaterializeResult(
@@ -177,11 +180,11 @@ def _by_domain(ledger: Sequence[LedgerLine]) -> dg.TableMetadataValue:
 
 
 def _problems(ledger: Sequence[LedgerLine]) -> dg.TableMetadataValue:
-    """Return every link that was refused or failed, and why."""
+    """Return every link that failed, the first of those that were refused for one reason, and why."""
     return dg.MetadataValue.table(
         [
             dg.TableRecord({"link": line.address, "state": line.state, "why": line.reason})
-            for line in ledger
+            for line in shortened(ledger)
             if line.state in {"refused", "failed"}
         ],
         schema=dg.TableSchema(

@@ -93,6 +93,8 @@ class SourceContext:
     """What is remembered of pages between two crawls."""
     web: WebLimits
     """How other people's servers are asked."""
+    collected_documents: Callable[[str, str], Sequence[RawDocument]] = lambda _author, _kind: ()
+    """Returns the documents of an author that the warehouse holds of one kind of source."""
 
 
 def options_of(author: Author, config: SourceConfig, kind: type[Options]) -> Options:
@@ -109,5 +111,5 @@ def options_of(author: Author, config: SourceConfig, kind: type[Options]) -> Opt
         known = ", ".join(kind.model_fields)
         raise UserError(
             f"{author.slug}: source {config.type}: {field}: {first['msg'].removeprefix('Value error, ')} "
-            f"(its options are: {known})."
+            f"(its options are: {known or 'none'})."
         ) from error

@@ -15,9 +15,10 @@ from typing import Any, Literal
 import yaml
 from bs4 import BeautifulSoup
 from frontmatter import YAMLHandler
+from pydantic import BaseModel, ConfigDict, Field
 
 from twin_assets.collection.code_files import is_code
-from twin_assets.collection.contract import SourceContext
+from twin_assets.collection.contract import SourceContext, options_of
 from twin_assets.collection.links import Link
 from twin_assets.documents import (
     CATEGORIES,
@@ -42,6 +43,15 @@ MEDIA_TYPES: dict[str, MediaType] = {
 }
 
 
+class FolderOptions(BaseModel):
+    """What an author file says of a folder."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    path: str = Field(description="The folder that holds the writings, relative to the author file")
+    category: Category | None = Field(default=None, description="What its files are, if it has no folders for them")
+
+
 @dataclass(frozen=True)
 class FolderSource:
     """One local folder of an author."""
@@ -55,15 +65,10 @@ class FolderSource:
         """Read the options `path` (relative to the folder of the author files) and `category`.
 
         Raises:
-            UserError: If `path` is missing or `category` unknown.
+            UserError: If an option is missing, unknown or of the wrong form.
         """
-        options = config.model_extra or {}
-        if not isinstance(options.get("path"), str):
-            raise UserError(f"{author.slug}: a folder source needs `path`, the folder that holds the writings.")
-        category = options.get("category")
-        if category is not None and category not in CATEGORIES:
-            raise UserError(f"{author.slug}: category {category!r} is none of {', '.join(CATEGORIES)}.")
-        return cls(author.slug, (context.authors_dir / options["path"]).resolve(), category)
+        options = options_of(author, config, FolderOptions)
+        return cls(author.slug, (context.authors_dir / options.path).resolve(), options.category)
 
     def fingerprint(self) -> str:
         """Return a hash over the paths and contents of all files that would be read.
@@ -156,7 +161,11 @@ class FolderSource:
 
 def _units_in(folder: Path, category: Category) -> Iterator[tuple[Category, Path]]:
     if category == "repositories":
-        found = [path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")]
+        found = [
+            path
+            for path in folder.iterdir()
+            if path.is_dir() and not path.is_symlink() and not path.name.startswith(".")
+        ]
     else:
         found = [path for path in _visible_files(folder) if path.suffix.lower() in MEDIA_TYPES]
     for path in sorted(found):

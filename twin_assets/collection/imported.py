@@ -6,12 +6,20 @@ They have no other home, so collecting them means keeping them.
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from twin_assets.collection.contract import SourceContext
+from pydantic import BaseModel, ConfigDict
+
+from twin_assets.collection.contract import SourceContext, options_of
 from twin_assets.collection.links import Link
 from twin_assets.documents import Author, RawDocument, SourceConfig, content_hash
 from twin_assets.errors import UserError
 
 IMPORT_SOURCE = "import"
+
+
+class ImportOptions(BaseModel):
+    """What an author file says of imported documents: nothing."""
+
+    model_config = ConfigDict(extra="forbid")
 
 
 @dataclass(frozen=True)
@@ -23,7 +31,12 @@ class ImportedSource:
 
     @classmethod
     def from_config(cls, author: Author, config: SourceConfig, context: SourceContext) -> "ImportedSource":
-        """Return the source; it has no options."""
+        """Return the source.
+
+        Raises:
+            UserError: If it is given an option: it has none.
+        """
+        options_of(author, config, ImportOptions)
         return cls(author.slug, context.imported_documents)
 
     def fingerprint(self) -> str:

@@ -5,6 +5,7 @@ warehouse held before tells what is new; it is made here, so that every source c
 written.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 from urllib.parse import urlsplit
@@ -19,6 +20,12 @@ Outcome = Literal["found", "gone", "refused", "failed"]
 LinkState = Literal["new", "changed", "unchanged", "gone", "refused", "failed"]
 LINK_STATES: tuple[LinkState, ...] = ("new", "changed", "unchanged", "gone", "refused", "failed")
 """The states that a link can end in, exactly one each."""
+
+EXAMPLES = 3
+"""Addresses that are named of links that ended alike."""
+
+MAX_REFUSED = 50
+"""Links that are listed of those that were refused for one reason."""
 
 
 class Link(Entity):
@@ -49,7 +56,11 @@ class LedgerLine(Entity):
 
 def domain_of(address: str, platform: str) -> str:
     """Return the host of a URL, without `www.`; the platform where the address is none."""
-    parts = urlsplit(address)
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        # The front matter of a file may say anything: an open bracket, or words in brackets.
+        return platform
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         return platform
     return parts.hostname.removeprefix("www.")
@@ -58,6 +69,39 @@ def domain_of(address: str, platform: str) -> str:
 def documents_of(links: Iterable[Link]) -> list[RawDocument]:
     """Return the documents that the author has now: found, or known and not proven gone."""
     return [link.document for link in links if link.document and link.outcome != "gone"]
+
+
+def with_unread(links: Sequence[Link], known: Iterable[RawDocument]) -> list[Link]:
+    """Return the links of an archive with what it held before, if a part of it cannot be read now.
+
+    An unreadable part does not say which documents it holds: so none that is known and not named is taken to be gone.
+
+    Args:
+        links: What the archive holds now.
+        known: What the warehouse holds of it.
+    """
+    unread = [link for link in links if link.outcome == "failed" and link.document is None]
+    present = {link.document.document_id for link in links if link.document}
+    missing = [document for document in known if document.document_id not in present] if unread else []
+    by_address = {document.url: document for document in missing}
+    links = [
+        link.model_copy(update={"document": by_address.get(link.address)}) if link in unread else link for link in links
+    ]
+    without = [link for link in links if link.outcome == "failed" and link.document is None]
+    named = {link.address for link in links}
+    if not without:
+        return links
+    reason = f"it is not in what could be read, and stays as it was, because a part could not: {without[0].address}"
+    return links + [
+        Link(
+            address=document.url or document.title or document.document_id,
+            outcome="failed",
+            reason=reason,
+            document=document,
+        )
+        for document in missing
+        if document.url not in named
+    ]
 
 
 def repeated(link: Link, holder: str) -> Link:
@@ -89,6 +133,36 @@ def ledger_of(links: Sequence[Link], known: Mapping[str, KnownDocument]) -> list
             LedgerLine(address=document.address, domain=domain_of(document.address, document.platform), state="gone")
             for document in vanished
         ),
+    ]
+
+
+def notices_of(ledger: Iterable[LedgerLine]) -> list[str]:
+    """Return what there is to say of a ledger: one sentence for all links that ended alike for one reason."""
+    alike: dict[tuple[LinkState, str], list[str]] = {}
+    for line in ledger:
+        if line.reason:
+            alike.setdefault((line.state, line.reason), []).append(line.address)
+    return [
+        f"{state}: {', '.join(addresses[:EXAMPLES])}"
+        f"{f' and {len(addresses) - EXAMPLES:,} more' if len(addresses) > EXAMPLES else ''}: {reason}"
+        for (state, reason), addresses in alike.items()
+    ]
+
+
+def shortened(ledger: Iterable[LedgerLine]) -> list[LedgerLine]:
+    """Return a ledger with the first `MAX_REFUSED` of the links that were refused for one reason.
+
+    A line of its own says how many more there are. An archive may hold tens of thousands of replies.
+    """
+    kept, seen = [], Counter[str]()
+    for line in ledger:
+        seen[line.reason] += line.state == "refused"
+        if line.state != "refused" or seen[line.reason] <= MAX_REFUSED:
+            kept.append(line)
+    return kept + [
+        LedgerLine(address=f"{times - MAX_REFUSED:,} more", domain="", state="refused", reason=reason)
+        for reason, times in seen.items()
+        if times > MAX_REFUSED
     ]
 
 

@@ -16,6 +16,10 @@ class PageStore(Protocol):
         """Return the known pages of a source, by URL."""
         ...
 
+    def sources_of_pages(self, author: str) -> list[str]:
+        """Return the names of the sources that pages of an author are remembered of."""
+        ...
+
     def remember_page(self, author: str, source: str, page: KnownPage) -> None:
         """Keep a page; from then on it is known, even if the crawl is interrupted."""
         ...
@@ -25,7 +29,7 @@ class PageStore(Protocol):
         ...
 
     def open_crawl(self, author: str, source: str) -> str | None:
-        """Return the id of the crawl that was begun and not ended; None if the last one ended."""
+        """Return the id of the crawl that was begun and not ended; None if it began too long ago, or ended."""
         ...
 
     def begin_crawl(self, author: str, source: str) -> str:

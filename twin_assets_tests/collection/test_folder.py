@@ -116,6 +116,13 @@ def test_hidden_files_and_links_are_passed_over(make_folder, tmp_path):
     assert [document.text for document in collected(folder)] == ["A"]
 
 
+def test_a_repository_that_is_a_link_is_passed_over(make_folder, tmp_path):
+    folder = make_folder({"repositories/tool/a.py": "x = 1\n"})
+    elsewhere = make_folder({"secret.py": "not for publication"}, name="elsewhere")
+    (folder / "repositories" / "evil").symlink_to(elsewhere)
+    assert [document.title for document in collected(folder)] == ["tool"]
+
+
 def test_windows_files_are_read_like_others(make_folder):
     document = page(make_folder, ("\ufeff" + PAGE.replace("\n", "\r\n")).encode())
     assert document == page(make_folder, PAGE)
@@ -292,7 +299,9 @@ def test_options_of_the_author_file_are_checked(tmp_path):
 
     assert source(path="writings").path == tmp_path / "writings"
     assert source(path="/writings", category="posts").category == "posts"
-    with pytest.raises(UserError, match="a folder source needs `path`"):
+    with pytest.raises(UserError, match="ann: source folder: path: Field required"):
         source()
-    with pytest.raises(UserError, match="category 'poems' is none of articles, posts, repositories"):
+    with pytest.raises(UserError, match="category: Input should be 'articles', 'posts' or 'repositories'"):
         source(path="writings", category="poems")
+    with pytest.raises(UserError, match=r"catgory: Extra inputs .*its options are: path, category"):
+        source(path="writings", catgory="posts")

@@ -2,7 +2,17 @@
 
 import pytest
 
-from twin_assets.collection.links import LINK_STATES, Link, documents_of, domain_of, ledger_of
+from twin_assets.collection.links import (
+    LINK_STATES,
+    MAX_REFUSED,
+    LedgerLine,
+    Link,
+    documents_of,
+    domain_of,
+    ledger_of,
+    notices_of,
+    shortened,
+)
 from twin_assets.documents import KnownDocument, RawDocument
 
 
@@ -80,3 +90,25 @@ def test_a_link_that_was_found_without_a_document_is_a_fault_of_the_source():
 )
 def test_the_domain_is_the_host_or_else_the_platform(address, domain):
     assert domain_of(address, "folder") == domain
+
+
+def test_an_address_that_is_none_has_the_domain_of_its_platform():
+    assert domain_of("https://[draft]/x", "folder") == "folder"
+
+
+def test_what_was_refused_alike_is_said_once_and_listed_in_part():
+    def lines(state, count, reason):
+        return [LedgerLine(address=f"{state} {n}", domain="x", state=state, reason=reason) for n in range(count)]
+
+    replies, failed = lines("refused", 20_000, "a reply"), lines("failed", 60, "no answer")
+    ledger = [*replies, *failed, *lines("refused", 1, "a repost"), *lines("new", 1, "")]
+    assert notices_of(ledger) == [
+        "refused: refused 0, refused 1, refused 2 and 19,997 more: a reply",
+        "failed: failed 0, failed 1, failed 2 and 57 more: no answer",
+        "refused: refused 0: a repost",
+    ]
+    assert shortened(ledger) == [
+        *replies[:MAX_REFUSED],
+        *ledger[20_000:],
+        LedgerLine(address="19,950 more", domain="", state="refused", reason="a reply"),
+    ]

@@ -75,6 +75,11 @@ def test_an_author_with_nothing_imported_is_refused(context):
         collect_documents(author_of({"type": "import"}), context)
 
 
+def test_an_import_has_no_options(context):
+    with pytest.raises(UserError, match=r"ann: source import: path: Extra inputs .*its options are: none"):
+        collect_documents(author_of({"type": "import", "path": "dump"}), context)
+
+
 def test_one_empty_source_among_good_ones_fails_the_whole_collection(make_folder, context):
     make_folder({"a.md": "A"}, name="one")
     make_folder({}, name="two")

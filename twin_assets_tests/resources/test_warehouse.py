@@ -72,7 +72,7 @@ def test_what_is_unchanged_is_not_written_again(warehouse):
 
 def test_a_deleted_document_leaves_a_tombstone_without_its_text(warehouse):
     words = "Nobody shall read this."
-    deleted = raw("a", text=words, native={"text": words})
+    deleted = raw("a", subtitle=words, text=words, native={"text": words})
     replace(warehouse, [deleted, raw("r", "repositories", text=None, files={"a.py": words}), raw("b")])
     assert replace(warehouse, [raw("b")]) == WriteCounts(unchanged=1, gone=2)
     assert [document.document_id for document in stored(warehouse)] == ["b"]
@@ -171,6 +171,7 @@ def read_everything(warehouse):
         session.known_documents("ann")
         session.history("a")
         session.pages("ann", "web")
+        session.sources_of_pages("ann")
         session.open_crawl("ann", "web")
 
 

@@ -42,17 +42,21 @@ class Format:
     expected: str
     """The same in words."""
     read: Reader
+    """Yields a link for everything that the author published."""
     takes_site: bool = False
     """Whether the option `site` means something; the other archives hold their addresses."""
-    """Yields a link for everything that the author published."""
 
 
 def link_of_page(archive: Archive, name: str, read_page: Callable[[str], Link]) -> Link:
-    """Return the link of a member that is one page; a page that is not UTF-8 fails, and hides no other."""
+    """Return the link of a member that is one page; a page that cannot be read fails, and hides no other."""
     try:
         return read_page(text_of(archive, name))
     except NotTextError as error:
         return Link(address=name, outcome="failed", reason=str(error))
+    except UserError:
+        raise
+    except (ValueError, RecursionError) as error:
+        return Link(address=name, outcome="failed", reason=f"it cannot be read ({type(error).__name__})")
 
 
 def members_of(archive: Archive, layout: Format) -> list[str]:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from twin_assets.collection.archives.formats import ArchiveOptions, Format, unknown_structure
-from twin_assets.collection.archives.reading import Archive, text_of
+from twin_assets.collection.archives.reading import Archive, json_in, text_of
 from twin_assets.collection.archives.threads import threads_of
 from twin_assets.collection.archives.values import soup_of, time_of, words_of
 from twin_assets.collection.links import Link
@@ -50,7 +50,7 @@ FORMAT = Format(
 
 def _activities(archive: Archive, name: str) -> list[dict[str, Any]]:
     try:
-        collection = json.loads(text_of(archive, name))
+        collection = json_in(text_of(archive, name))
     except json.JSONDecodeError as error:
         raise unknown_structure(
             archive.path, "Mastodon", expected=f"JSON in {name}", found=f"{error.msg} in line {error.lineno}"

@@ -7,6 +7,8 @@ that an archive states about itself are its own claim.
 
 import hashlib
 import io
+import json
+import re
 import stat
 import zipfile
 import zlib
@@ -14,8 +16,9 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath, PureWindowsPath
-from typing import Protocol
+from typing import Any, Protocol
 
+from twin_assets.collection.characters import whole_characters
 from twin_assets.errors import UserError
 
 MAX_MEMBERS = 200_000
@@ -30,6 +33,7 @@ RATIO_GRACE_BYTES = 100 * 1024
 """The ratio counts from here on, as in Apache POI: a short text of one repeated word is no bomb."""
 BLOCK_BYTES = 64 * 1024
 
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 _GZIP_MAGIC = b"\x1f\x8b"
 # Of the others, zipfile unpacks a block of any size at once, before anything can be measured.
 _COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
@@ -102,6 +106,18 @@ def text_of(archive: Archive, name: str) -> str:
         raise NotTextError(
             f"{archive.path}: {name} is not UTF-8 (byte {error.start}): download the export again."
         ) from error
+
+
+def json_in(text: str) -> Any:
+    """Return what a JSON text holds; of a character that was cut in half, as services do, a replacement stands there.
+
+    Raises:
+        json.JSONDecodeError: If it is no JSON.
+    """
+    value = json.loads(text)
+    if _SURROGATE.search(text):
+        value = json.loads(whole_characters(json.dumps(value, ensure_ascii=False)))
+    return value
 
 
 class ZipArchive:

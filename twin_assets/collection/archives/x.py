@@ -16,7 +16,7 @@ from typing import Any
 
 from twin_assets.collection.archives.formats import ArchiveOptions, Format, unknown_structure
 from twin_assets.collection.archives.notes import Note, note_of, notes_by_second
-from twin_assets.collection.archives.reading import Archive, text_of
+from twin_assets.collection.archives.reading import Archive, json_in, text_of
 from twin_assets.collection.archives.threads import threads_of
 from twin_assets.collection.links import Link
 from twin_assets.documents import RawDocument, document_id_for
@@ -66,7 +66,7 @@ def _records(archive: Archive, name: str, kind: str) -> list[dict[str, Any]]:
     if not assignment:
         raise unknown_structure(archive.path, "X", expected=f"window.YTD... = [...] in {name}", found=repr(text[:40]))
     try:
-        items = json.loads(text[assignment.end() :].rstrip().rstrip(";"))
+        items = json_in(text[assignment.end() :].rstrip().rstrip(";"))
     except json.JSONDecodeError as error:
         raise unknown_structure(
             archive.path, "X", expected=f"JSON in {name}", found=f"{error.msg} in line {error.lineno}"

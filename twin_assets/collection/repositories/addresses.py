@@ -1,12 +1,12 @@
 """Addresses of repositories: which may be asked, and under which name each is known."""
 
-import ipaddress
 import re
 import socket
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from twin_assets.collection.web.guard import is_public
 from twin_assets.errors import UserError
 
 PLATFORMS = {
@@ -83,7 +83,7 @@ def is_private(host: str) -> bool:
         found = socket.getaddrinfo(host, None)
     except OSError:
         return False
-    return any(not ipaddress.ip_address(str(entry[4][0]).partition("%")[0]).is_global for entry in found)
+    return not all(is_public(str(entry[4][0])) for entry in found)
 
 
 def _local(written: str, folder: Path) -> Address:

@@ -11,6 +11,9 @@ from twin_assets.collection.repositories.selection import said_of, select_files,
 from twin_assets.documents import RawDocument, document_id_for
 from twin_assets.errors import UserError
 
+READING_VERSION = "1"
+"""Raised when the same commit gives other documents: then repositories are read again."""
+
 README = "#readme"
 """What follows the address of a repository in that of its README, as on GitHub."""
 PASSED_OVER = "#passed-over"

@@ -1,21 +1,23 @@
 """The source `github`: git repositories, by https, by ssh or on this machine.
 
-A repository elsewhere is cloned into a temporary folder and read; what was read is remembered in the warehouse with its
-commit. So a later collection asks for the commit alone, and clones only if it is another one. No clone is kept: the
+A repository elsewhere is cloned into a temporary folder and read; what was read, of local ones too, is remembered in
+the warehouse with its commit. So a later collection asks for the commit alone, and clones only if it is another one,
+and what is out of reach today stays as it was. No clone is kept: the
 warehouse holds every text already, a second copy would grow with the history, and a machine that is new each time, as
 in the cloud, would have none.
 """
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from twin_assets.collection.code_files import CODE_SUFFIXES, EXTENSIONLESS_FILES
 from twin_assets.collection.contract import SourceContext, options_of
-from twin_assets.collection.links import Link
-from twin_assets.collection.repositories import git
+from twin_assets.collection.links import Link, Outcome
+from twin_assets.collection.repositories import git, selection
 from twin_assets.collection.repositories.addresses import (
     PRIVATE_PROTOCOLS,
     PROTOCOLS,
@@ -25,11 +27,12 @@ from twin_assets.collection.repositories.addresses import (
 )
 from twin_assets.collection.repositories.reading import (
     PASSED_OVER,
+    READING_VERSION,
     README,
     Reading,
     read_repository,
 )
-from twin_assets.collection.repositories.selection import DEFAULT_EXCLUDES, MAX_FILE_BYTES
+from twin_assets.collection.repositories.selection import MAX_FILE_BYTES
 from twin_assets.documents import Author, KnownPage, SourceConfig, content_hash
 from twin_assets.errors import UserError
 
@@ -83,10 +86,10 @@ class RepositoriesSource:
         ]
         self.context.pages.forget_pages(self.author, SOURCE, unnamed)
         for address in self._addresses():
-            if address.host and not self.context.web.allow_private_hosts and is_private(address.host):
-                yield Link(address=address.url, outcome="refused", reason="an address of a private network")
-                continue
             before = {place: known[url] for place in ("", README) if (url := address.url + place) in known}
+            if address.host and not self.context.web.allow_private_hosts and is_private(address.host):
+                yield from _failures(address, before, "an address of a private network", outcome="refused")
+                continue
             try:
                 yield from self._links(address, before)
             except UserError as error:
@@ -102,17 +105,26 @@ class RepositoriesSource:
         commit = self._head(address)
         if commit is None:
             raise UserError("it is empty: nothing was committed to it yet.")
-        version = content_hash([commit, self.options.exclude, DEFAULT_EXCLUDES])
-        if before and all(page.etag == version for page in before.values()):
+        known_version = self._version(commit, before)
+        if before and all(page.etag == known_version for page in before.values()):
             reading = Reading({place: page.document for place, page in before.items() if page.document}, _note(before))
         else:
             reading = self._read(address)
-            if address.host:
-                self._remember(address, reading, version)
+            self._remember(address, reading, self._version(commit, reading.documents))
         for place, document in reading.documents.items():
             yield Link(address=address.url + place, document=document)
         if reading.passed_over:
             yield Link(address=address.url + PASSED_OVER, outcome="refused", reason=f"files: {reading.passed_over}")
+
+    def _version(self, commit: str, places: Iterable[str]) -> str:
+        """Return a hash over all that decides how a commit is read.
+
+        Its places belong to it: if one of two documents was remembered, and then the collection stopped, the repository
+        is read again.
+        """
+        selecting = [selection.MAX_FILE_BYTES, selection.MAX_TOTAL_BYTES, selection.DEFAULT_EXCLUDES]
+        names = [sorted(CODE_SUFFIXES), sorted(EXTENSIONLESS_FILES)]
+        return content_hash([READING_VERSION, commit, self.options.exclude, *selecting, *names, sorted(places)])
 
     def _head(self, address: Address) -> str | None:
         if not address.host:
@@ -149,10 +161,12 @@ def _head_or_reason(address: Address) -> str | None:
         return str(error)
 
 
-def _failures(address: Address, before: dict[str, KnownPage], reason: str) -> Iterator[Link]:
-    """Yield what failed; what is known from before stays."""
+def _failures(
+    address: Address, before: dict[str, KnownPage], reason: str, outcome: Outcome = "failed"
+) -> Iterator[Link]:
+    """Yield what failed or is refused; what is known from before stays."""
     for place in before or [""]:
         page = before.get(place)
         yield Link(
-            address=address.url + place, outcome="failed", reason=reason, document=page.document if page else None
+            address=address.url + place, outcome=outcome, reason=reason, document=page.document if page else None
         )

@@ -62,8 +62,9 @@ def web_address(url: str, base: str) -> str | None:
     """Return the one form of an address that a page, a feed or a sitemap at `base` gives; None if it is none."""
     try:
         address = normalised(url, base)
+        address.encode()
     except ValueError:
-        # What stands there may be anything: an open bracket, a port of ten digits.
+        # What stands there may be anything: an open bracket, a port of ten digits, half a character.
         return None
     return address if is_web_address(address) else None
 

@@ -5,6 +5,8 @@ guard, and handed to it; anything else ends at a proxy that is not there. It onl
 words (documents, scripts, data), and sends nothing.
 """
 
+import asyncio
+from collections import defaultdict
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -38,6 +40,7 @@ class BrowserReader:
         self._fetcher = fetcher
         self._limits = limits
         self._documents: dict[str, Answer] = {}
+        self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._strategy: Any = None
 
     async def __aenter__(self) -> Self:
@@ -69,11 +72,13 @@ class BrowserReader:
         """
         answer = await self._fetcher.fetch(url)
         check_type(answer)
-        self._documents[answer.url] = answer
-        try:
-            html = await self._shown(answer.url)
-        finally:
-            del self._documents[answer.url]
+        # Two addresses may lead to one page, which is then shown twice, one after the other.
+        async with self._turns[answer.url]:
+            self._documents[answer.url] = answer
+            try:
+                html = await self._shown(answer.url)
+            finally:
+                del self._documents[answer.url]
         if len(html.encode()) > self._limits.max_page_bytes:
             raise Failed(f"the page is longer than {self._limits.max_page_bytes:,} bytes (TWIN_CRAWL_MAX_PAGE_BYTES)")
         return Reading(url=answer.url, html=html, validators=Validators())

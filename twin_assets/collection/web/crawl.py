@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from twin_assets.collection.links import Link, Outcome, repeated
@@ -14,6 +15,7 @@ from twin_assets.collection.web.feeds import Entry
 from twin_assets.collection.web.reading import Reader
 from twin_assets.collection.web.recipe import Recipe
 from twin_assets.documents import KnownPage, RawDocument
+from twin_assets.errors import UserError
 
 TIMES_MISSING_BEFORE_GONE = 3
 """Crawls in a row that must be told 404 or 410 before a page counts as gone: a site may be broken for a day."""
@@ -74,17 +76,26 @@ class Crawl:
 
     async def _link(self, url: str, entry: Entry | None) -> Link:
         known = self._known.get(url) or KnownPage(url=url)
-        if known.crawl == self._task.crawl:
+        # A page that was made by other options, before the crawl was interrupted, is not what is wanted now.
+        if known.crawl == self._task.crawl and known.made_by in {self._recipe.version, self._recipe.version_of_feed}:
             return _link_of(known)
         try:
             return await self._look(known, entry)
         except NoPageError as error:
             return self._not_found(known, error)
+        except UserError:
+            raise
+        except (ValueError, RecursionError) as error:
+            # A page may hold anything: what nobody thought of must not end the crawl of all the others.
+            _log.warning("%s cannot be read", url, exc_info=True)
+            return self._not_found(known, Failed(f"it cannot be read ({type(error).__name__})"))
 
     async def _look(self, known: KnownPage, entry: Entry | None) -> Link:
         text = entry.content if entry else None
         if self._recipe.of_feed and entry and text:
             return self._found_in_feed(known, entry)
+        if self._recipe.of_feed and known.document and known.made_by == self._recipe.version_of_feed:
+            return await self._kept_of_feed(known, known.document)
         try:
             return await self._read(known, entry)
         except NoPageError:
@@ -92,6 +103,13 @@ class Crawl:
             if not (entry and text and never_had):
                 raise
         return self._found_in_feed(known, entry)
+
+    async def _kept_of_feed(self, known: KnownPage, document: RawDocument) -> Link:
+        """Keep the text of an entry that the feed shows no more; the page is asked only whether it is still there."""
+        # A page that must be paid for may have its text in the feed alone: that is not to be gone.
+        with suppress(Refused):
+            await self._reader.read(known.url, Validators())
+        return self._found(known, document, Validators(), self._recipe.version_of_feed)
 
     async def _read(self, known: KnownPage, entry: Entry | None) -> Link:
         version = self._recipe.version
@@ -130,7 +148,8 @@ class Crawl:
     def _missing(self, known: KnownPage, reason: str) -> Link:
         if known.document is None:
             return Link(address=known.url, outcome="failed", reason=reason)
-        times = known.times_missing + 1
+        # A crawl that goes on after a break counts once.
+        times = known.times_missing + (known.crawl != self._task.crawl)
         page = known.model_copy(update={"times_missing": times, "crawl": self._task.crawl})
         self._store.remember_page(self._task.author, self._task.source, page)
         return _link_of(page)

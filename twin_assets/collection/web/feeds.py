@@ -8,6 +8,7 @@ from typing import Any
 
 from bs4 import BeautifulSoup
 
+from twin_assets.collection.characters import whole_characters
 from twin_assets.collection.web.addresses import web_address
 from twin_assets.collection.web.answers import Answer, Failed
 from twin_assets.collection.web.metadata import language_of
@@ -79,11 +80,11 @@ def _entry(entry: Any, base: str, language: str | None) -> Entry | None:
     ]
     return Entry(
         url=url,
-        title=" ".join(entry.get("title", "").split()) or None,
+        title=" ".join(whole_characters(entry.get("title", "")).split()) or None,
         published_at=_time(entry.get("published_parsed")),
         updated_at=_time(entry.get("updated_parsed")),
         language=language,
-        content=max(whole, key=len, default=None),
+        content=whole_characters(max(whole, key=len, default="")) or None,
     )
 
 

@@ -9,6 +9,7 @@ import socket
 
 from aiohttp import ThreadedResolver
 from aiohttp.abc import AbstractResolver, ResolveResult
+from yarl import URL
 
 from twin_assets.collection.web.addresses import host_of, is_web_address
 from twin_assets.collection.web.answers import Refused
@@ -39,7 +40,8 @@ def check_address(url: str, *, allow_private: bool) -> None:
     """
     if not is_web_address(url):
         raise Refused(f"{url[:200]} is not an address of the web (http:// or https://)")
-    if not allow_private and _is_number(host_of(url)) and not is_public(host_of(url)):
+    host = _host_connected_to(url)
+    if not allow_private and _is_number(host) and not is_public(host):
         raise Refused(_private(host_of(url)))
 
 
@@ -65,6 +67,14 @@ class PublicResolver(AbstractResolver):
     async def close(self) -> None:
         """Release the resolver."""
         await self._resolver.close()
+
+
+def _host_connected_to(url: str) -> str:
+    """Return the host as the client reads it: of digits in another script, it makes ASCII ones (UTS 46)."""
+    try:
+        return (URL(url).raw_host or "").rstrip(".")
+    except ValueError as error:
+        raise Refused(f"{url[:200]} is not an address of the web (http:// or https://)") from error
 
 
 def _is_number(host: str) -> bool:

@@ -84,9 +84,13 @@ async def list_sitemap(fetcher: Fetcher, url: str, *, optional: bool = False) ->
                 pages[place] = None
         for other in found.sitemaps:
             place = web_address(other, answer.url)
-            if place and place not in seen and len(seen) < MAX_SITEMAPS:
-                seen.add(place)
-                waiting.append(place)
+            if not place or place in seen:
+                continue
+            if len(seen) >= MAX_SITEMAPS:
+                problems[url] = f"it names more than {MAX_SITEMAPS} sitemaps: the others were not read"
+                break
+            seen.add(place)
+            waiting.append(place)
     _log.info("%s names %d pages", url, len(pages))
     return Listing(pages=tuple(pages), problems=problems)
 
@@ -109,5 +113,7 @@ async def list_feed(fetcher: Fetcher, url: str) -> Listing:
         for entry in feed.entries:
             entries.setdefault(entry.url, entry)
         address = feed.older
+    if address and address not in seen and url not in problems and len(seen) >= MAX_FEED_PAGES:
+        problems[url] = f"it has more than {MAX_FEED_PAGES} parts: the older ones were not read"
     _log.info("%s names %d pages", url, len(entries))
     return Listing(pages=tuple(entries), entries=entries, problems=problems)

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from bs4 import BeautifulSoup
 
+from twin_assets.collection.characters import whole_characters
 from twin_assets.collection.web.addresses import normalised, web_address
 
 _ARTICLES = frozenset({"Article", "BlogPosting", "NewsArticle", "TechArticle", "SocialMediaPosting", "Report"})
@@ -113,18 +114,18 @@ def _title(soup: BeautifulSoup) -> str | None:
 
 
 def _text(value: object) -> str | None:
-    return (" ".join(value.split()) or None) if isinstance(value, str) else None
+    return (" ".join(whole_characters(value).split()) or None) if isinstance(value, str) else None
 
 
 def _article(soup: BeautifulSoup) -> dict[str, Any]:
     """Return the page's own entry among its JSON-LD."""
     for tag in soup.find_all("script", attrs={"type": "application/ld+json"}):
         try:
-            content = json.loads(tag.get_text())
-        except ValueError:
+            entries = list(_entries(json.loads(tag.get_text())))
+        except (ValueError, RecursionError):
             # It is for search engines, and often broken: the page is none the worse.
             continue
-        for entry in _entries(content):
+        for entry in entries:
             types = entry.get("@type")
             if _ARTICLES & {str(kind) for kind in (types if isinstance(types, list) else [types])}:
                 return entry

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from twin_assets.collection.web.addresses import belongs_to, host_of, normalised
+from twin_assets.collection.web.addresses import host_of, normalised
 
 _MEDIUM_POST = re.compile(r"-[0-9a-f]{8,12}$")
 """The end of a story's address: the id of the story."""
@@ -43,8 +43,3 @@ def is_medium_story(url: str) -> bool:
 def is_substack_post(url: str) -> bool:
     """Whether an address is that of a post, and not of the archive, a podcast page or the comments."""
     return re.fullmatch(r"/p/[^/]+", urlsplit(url).path) is not None
-
-
-def is_on_medium(url: str) -> bool:
-    """Whether an address is one of Medium's own hosts: `medium.com` and what ends in `.medium.com`."""
-    return belongs_to(host_of(url), "medium.com")

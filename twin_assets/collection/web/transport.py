@@ -12,6 +12,7 @@ from typing import Self
 import aiohttp
 from aiohttp.abc import AbstractResolver
 
+from twin_assets.collection.characters import whole_characters
 from twin_assets.collection.contract import WebLimits
 from twin_assets.collection.web.answers import Answer, Failed, HostTrouble, Refused, Retryable
 from twin_assets.collection.web.clock import Clock
@@ -19,6 +20,9 @@ from twin_assets.collection.web.guard import PublicResolver, check_address
 
 TRANSIENT_STATUSES = frozenset({429, 502, 503, 504})
 """Answers after which asking again may succeed (RFC 6585, section 4; RFC 9110, section 15.6)."""
+
+TAKEN_AS_THEY_ARE = frozenset({"etag", "last-modified", "location"})
+"""Headers that are sent back or followed."""
 
 PIECE_BYTES = 64 * 1024
 
@@ -79,11 +83,12 @@ class Transport:
                 answer = Answer(
                     url=str(response.url),
                     status=response.status,
-                    headers={name.lower(): value for name, value in response.headers.items()},
+                    headers=_headers(response),
                 )
                 if response.status in TRANSIENT_STATUSES:
                     after = seconds_to_wait(answer.headers.get("retry-after"), self._clock.now())
-                    raise Retryable(f"the server answers {response.status} {response.reason}", after)
+                    reason = whole_characters(response.reason or "")
+                    raise Retryable(f"the server answers {response.status} {reason}", after)
                 body = await _body(response, limit) if 200 <= response.status < 300 else b""
         except Refused:
             raise
@@ -100,6 +105,20 @@ class Transport:
         except (aiohttp.ClientError, ValueError) as error:
             raise Failed(f"the answer cannot be read ({type(error).__name__})") from error
         return Answer(url=answer.url, status=answer.status, headers=answer.headers, body=body)
+
+
+def _headers(response: aiohttp.ClientResponse) -> dict[str, str]:
+    """Return the headers of an answer by lower-case name.
+
+    Bytes that are not UTF-8 come as halves of characters. In most headers they may be replaced; but a validator or an
+    address with something else in its place is another one, and worse than none.
+    """
+    headers = {}
+    for name, value in response.headers.items():
+        whole = whole_characters(value)
+        if whole == value or name.lower() not in TAKEN_AS_THEY_ARE:
+            headers[name.lower()] = whole
+    return headers
 
 
 def seconds_to_wait(retry_after: str | None, now: datetime) -> float | None:

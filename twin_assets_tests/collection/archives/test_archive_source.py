@@ -2,9 +2,10 @@
 
 import pytest
 
-from twin_assets.collection.links import ledger_of
-from twin_assets.collection.sources import SOURCES
-from twin_assets.documents import KnownDocument
+from twin_assets.collection.contract import SourceContext
+from twin_assets.collection.links import documents_of, ledger_of
+from twin_assets.collection.sources import SOURCES, collect_links
+from twin_assets.documents import Author, Consent, KnownDocument, SourceConfig
 from twin_assets.errors import UserError
 
 KINDS = ["linkedin", "x", "mastodon", "medium-export", "substack-export"]
@@ -88,3 +89,25 @@ def test_everything_in_an_archive_ends_in_exactly_one_state(collect):
         "failed",
         "gone",
     ]
+
+
+def test_what_an_unreadable_part_of_a_newer_archive_may_hold_stays_as_it_was(tmp_path, make_zip):
+    def export(**pages):
+        return make_zip({f"posts/{name}.html": page for name, page in pages.items()})
+
+    def collected(*known):
+        config = SourceConfig.model_validate({"type": "medium-export", "path": "export.zip"})
+        author = Author(slug="ann", name="Ann", consent=Consent(given_by="Ann"), sources=[config])
+        context = SourceContext(tmp_path, list, pages=None, web=None, collected_documents=lambda *_: known)
+        return collect_links(author, context)
+
+    page = '<h1 class="p-name">Weather</h1><section data-field="body"><p>{}</p></section>'
+    export(a=page.format("Fog."), b=page.format("Rain."), c=page.format("Snow."))
+    before = documents_of(collected())
+    assert len(before) == 3
+    export(a=page.format("Fog."), b=b"\xff\xfe")
+    links = collected(*before)
+    assert [link.outcome for link in links] == ["found", "failed", "failed", "failed"]
+    assert {document.document_id for document in documents_of(links)} == {known.document_id for known in before}
+    export(a=page.format("Fog."))
+    assert documents_of(collected(*before)) == before[:1]

@@ -72,3 +72,10 @@ def test_a_page_that_is_not_utf_8_fails_and_does_not_hide_the_others(collect):
 def test_what_macos_adds_to_an_archive_is_passed_over(collect):
     shadows = {"__MACOSX/posts/._a.html": b"\0\5\x16\7", "posts/._a.html": b"\0\5\x16\7"}
     assert [link.outcome for link in collect("medium-export", {"posts/a.html": story(), **shadows})] == ["found"]
+
+
+def test_a_page_with_an_address_that_is_none_fails_and_does_not_hide_the_others(collect):
+    odd = story().replace("https://medium.com/@annlee/on-fog", "https://[draft]/on-fog")
+    broken, whole = collect("medium-export", {"posts/a.html": odd, "posts/b.html": story()})
+    assert (broken.outcome, broken.reason) == ("failed", "it cannot be read (ValueError)")
+    assert whole.outcome == "found"

@@ -122,6 +122,12 @@ def test_a_long_post_has_its_whole_text(collect):
     assert (left.outcome, left.reason) == ("refused", "a long text whose post is not in the archive")
 
 
+def test_half_of_a_character_is_replaced(collect):
+    (link,) = collect("x", archive(tweet(11, "Cut \ud83d off, whole \U0001f600.")))
+    assert link.document.text == "Cut \ufffd off, whole \U0001f600."
+    assert link.document.content_hash
+
+
 def test_a_post_without_words_is_refused(collect):
     entities = {"urls": [], "media": [{"url": "https://t.co/pic"}]}
     (link,) = collect("x", archive(tweet(11, "https://t.co/pic", entities=entities)))

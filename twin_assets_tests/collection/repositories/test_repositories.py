@@ -64,6 +64,31 @@ def test_only_a_new_commit_is_fetched(make_repository, collect, daemon, monkeypa
     assert "LICENSE" not in by_category(collect(url, exclude=["LICENSE"]))["repositories"].files
 
 
+@pytest.mark.parametrize(
+    ("module", "name"),
+    [(selection, "MAX_FILE_BYTES"), (selection, "MAX_TOTAL_BYTES"), (source, "CODE_SUFFIXES")],
+)
+def test_a_repository_is_read_again_by_other_rules(make_repository, collect, monkeypatch, module, name):
+    folder = make_repository(FILES)
+    collect(folder)
+    readings, real = [], source.read_repository
+    monkeypatch.setattr(source, "read_repository", lambda *rest: (readings.append(rest), real(*rest))[1])
+    collect(folder)
+    assert readings == []
+    old = getattr(module, name)
+    monkeypatch.setattr(module, name, old + 1 if isinstance(old, int) else old | {".zig"})
+    collect(folder)
+    assert len(readings) == 1
+
+
+def test_a_stop_between_the_two_documents_of_a_repository_loses_neither(make_repository, collect, warehouse):
+    folder = make_repository(FILES)
+    before = collect(folder)
+    with warehouse.session() as session:
+        session.forget_pages("ann", "github", [f"{folder}#readme"])
+    assert collect(folder) == before
+
+
 def test_a_commit_beside_the_readme_leaves_the_readme_as_it_was(make_repository, collect):
     folder = make_repository(FILES)
     before = by_category(collect(folder))
@@ -156,9 +181,10 @@ def test_an_empty_repository_fails_and_does_not_hide_the_others(make_repository,
     assert gone.reason.endswith("is no git repository.")
 
 
-def test_a_repository_that_cannot_be_reached_today_stays_as_it_was(make_repository, collect, daemon, served):
+@pytest.mark.parametrize("place", ["local", "daemon"])
+def test_a_repository_that_cannot_be_reached_today_stays_as_it_was(make_repository, collect, request, served, place):
     make_repository(FILES)
-    url = f"{daemon}/tool"
+    url = "served/tool" if place == "local" else f"{request.getfixturevalue('daemon')}/tool"
     before = by_category(collect(url))
     (served / "tool").rename(served / "away")
     links = collect(url)
@@ -179,6 +205,17 @@ def test_a_private_host_is_refused_unless_the_setting_allows_it(collect):
     assert states(collect("https://127.0.0.1/ann/tool", private=False)) == [
         ("https://127.0.0.1/ann/tool", "refused", "an address of a private network")
     ]
+
+
+def test_a_repository_on_a_host_that_may_not_be_asked_any_more_stays_as_it_was(make_repository, collect, monkeypatch):
+    folder = make_repository(FILES)
+    monkeypatch.setattr(git, "remote_head", lambda *_, **__: git.local_head(str(folder)))
+    monkeypatch.setattr(git, "clone", lambda _, clone, **__: run_git(folder, "clone", "--bare", str(folder), clone))
+    url = "https://127.0.0.1/ann/tool"
+    before = by_category(collect(url))
+    links = collect(url, private=False)
+    assert [link.outcome for link in links] == ["refused", "refused"]
+    assert by_category(links) == before
 
 
 def test_a_server_that_hangs_fails_in_time():

@@ -61,7 +61,10 @@ def test_unencrypted_protocols_are_for_private_networks(tmp_path):
     assert address_of("git://10.0.0.1:99/tool", tmp_path, private=True).url == "git://10.0.0.1:99/tool"
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "10.1.2.3", "169.254.169.254", "::1", "192.168.0.1"])
+@pytest.mark.parametrize(
+    "host",
+    ["127.0.0.1", "localhost", "10.1.2.3", "169.254.169.254", "::1", "192.168.0.1", "64:ff9b::7f00:1", "224.0.0.1"],
+)
 def test_private_hosts_are_known(host):
     assert is_private(host)
 

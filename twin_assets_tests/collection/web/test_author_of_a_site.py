@@ -5,13 +5,14 @@ from pathlib import Path
 import dagster as dg
 import pytest
 import yaml
-from served import page, rss
+from aiohttp import web
+from served import page, put_feed, rss
 from typer.testing import CliRunner
 
 from twin_assets.cli import app
 from twin_assets.collection.contract import SourceContext
 from twin_assets.collection.links import LINK_STATES
-from twin_assets.collection.sources import collect_links
+from twin_assets.collection.sources import collect_links, forget_unnamed
 from twin_assets.console.building import Builder
 from twin_assets.console.instance import local_instance
 from twin_assets.definitions import build_defs
@@ -53,6 +54,40 @@ def test_a_page_in_two_sources_of_an_author_is_one_document(site, author, store,
         links = collect_links(author, context)
         assert [link.outcome for link in links] == ["found", "refused"]
         assert links[1].reason == f"it is the same page as {url}, which is collected already"
+
+
+def test_of_a_page_in_two_sources_the_one_that_was_found_counts(site, author, store, limits):
+    head = '<link rel="canonical" href="/one">'
+    first, second = (site.put(path, page("One", head=head)) for path in ("/one", "/print"))
+    put_feed(site, "one")
+    sources = [{"type": "feed", "url": site.url("/feed")}, {"type": "web", "pages": [second]}]
+    author = author.model_copy(update={"sources": [SourceConfig.model_validate(source) for source in sources]})
+    context = SourceContext(Path(), lambda _: [], pages=store, web=limits)
+    assert [link.address for link in collect_links(author, context) if link.document] == [first]
+    site.put("/one", lambda _: web.Response(status=403))
+    site.put("/print", page("One", "<p>An edit.</p>", head=head))
+    old, new = collect_links(author, context)
+    assert (old.outcome, old.document) == ("refused", None)
+    assert "An edit." in new.document.text
+
+
+def test_pages_that_no_source_names_any_more_are_forgotten(site, author, store, limits):
+    for name in ("a", "b", "c", "d"):
+        site.put(f"/{name}", page(name))
+    put_feed(site, "d")
+    context = SourceContext(Path(), lambda _: [], pages=store, web=limits)
+
+    def remembered(*sources):
+        named = author.model_copy(update={"sources": [SourceConfig.model_validate(source) for source in sources]})
+        forget_unnamed(named, context, collect_links(named, context))
+        return {name: sorted(store.pages("ann", name)) for name in store.sources_of_pages("ann")}
+
+    feed = f"feed {site.url('/feed')}"
+    lists = [{"type": "web", "pages": [site.url("/a"), site.url("/b")]}, {"type": "web", "pages": [site.url("/c")]}]
+    known = remembered(*lists, {"type": "feed", "url": site.url("/feed")})
+    assert known == {feed: [site.url("/d")], "web": [site.url("/a"), site.url("/b"), site.url("/c")]}
+    lists[0]["pages"].pop()
+    assert remembered(*lists) == {"web": [site.url("/a"), site.url("/c")]}
 
 
 def test_a_build_collects_from_a_site_every_time_and_changes_only_what_changed(site, tmp_path):

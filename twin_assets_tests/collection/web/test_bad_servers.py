@@ -18,7 +18,9 @@ from served import Server, page, redirect
 
 from twin_assets.collection.web.answers import Refused
 from twin_assets.collection.web.clock import Clock
+from twin_assets.collection.web.recipe import Recipe
 from twin_assets.collection.web.transport import Transport
+from twin_assets.errors import UserError
 
 
 def test_a_server_that_dies_half_way_is_asked_again_and_never_half_a_page_taken(look, site):
@@ -127,7 +129,11 @@ def test_a_server_that_is_not_there_is_said(collect):
     assert "the server cannot be reached (Connect" in link.reason
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+DISGUISED = ["\uff11\uff12\uff17.0.0.1", "127\u30020\u30020\u30021", "\u2460\u2461\u2466.0.0.1"]
+"""A loopback address, in characters that a client takes for digits and dots."""
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", *DISGUISED])
 def test_a_private_address_is_refused_unless_the_setting_allows_it(site, collect, limits, host):
     site.put("/page", page("Page"))
     public = limits.model_copy(update={"allow_private_hosts": False})
@@ -151,7 +157,9 @@ class Names(AbstractResolver):
         pass
 
 
-@pytest.mark.parametrize(("host", "addresses"), [("rebound.example", ["127.0.0.1"]), ("127.0.0.1", [])])
+@pytest.mark.parametrize(
+    ("host", "addresses"), [("rebound.example", ["127.0.0.1"]), *((host, []) for host in ["127.0.0.1", *DISGUISED])]
+)
 def test_what_is_private_is_refused_where_the_connection_is_made(site, limits, host, addresses):
     public = limits.model_copy(update={"allow_private_hosts": False})
 
@@ -171,6 +179,70 @@ def test_a_redirect_to_a_private_address_is_refused(look, site, limits, monkeypa
     link = look(redirect(place), limits=limits.model_copy(update={"allow_private_hosts": False}))
     assert link.outcome == "refused"
     assert "lies in a private network" in link.reason
+
+
+def json_ld(written):
+    return page("Odd", head=f'<script type="application/ld+json">{written}</script>').replace("og:title", "none")
+
+
+@pytest.mark.parametrize(
+    ("content", "media_type"),
+    [
+        (page("Odd"), "text/html; charset=undefined"),
+        (page("Odd"), "text/html; charset=punycode"),
+        (page("Odd", head="<meta charset='utf\0-8'>"), "text/html"),
+        (json_ld('{"@type": "BlogPosting", "headline": "Half \\ud83d"}'), "text/html"),
+        (json_ld("[" * 100_000), "text/html"),
+    ],
+)
+def test_an_odd_page_is_read_all_the_same(site, collect, content, media_type):
+    links = collect("web", pages=[site.put("/odd", content, media_type), site.put("/good", page("Good"))])
+    assert {link.outcome for link in links.values()} == {"found"}
+    assert links["/odd"].document.text.endswith("Odd.")
+
+
+async def with_headers(request, status, *headers):
+    """Answer with bytes that a server of good manners does not send."""
+    body = page("Odd").encode()
+    lines = [b"HTTP/1.1 %d OK" % status, b"Content-Type: text/html", b"Content-Length: %d" % len(body), *headers]
+    request.transport.write(b"\r\n".join([*lines, b"Connection: close", b"", body]))
+    request.transport.close()
+    return web.Response()
+
+
+def test_a_validator_that_is_not_utf_8_is_none(site, collect, store):
+    url = site.put("/odd", lambda request: with_headers(request, 200, b'ETag: "\xe9"'))
+    for _ in range(2):
+        assert collect("web", pages=[url])["/odd"].outcome == "found"
+    assert store.pages("ann", "web")[url].etag is None
+
+
+def test_a_redirect_that_is_not_utf_8_is_not_followed(look):
+    link = look(lambda request: with_headers(request, 302, b"Location: /caf\xe9"))
+    assert (link.outcome, link.reason) == ("failed", "the server answers 302")
+
+
+@pytest.mark.parametrize("error", [ValueError("odd"), RecursionError()])
+def test_what_nobody_thought_of_fails_one_page_and_no_other(look, monkeypatch, error):
+    real = Recipe.document_of_page
+
+    def document_of_page(recipe, html, *rest):
+        if "Odd" in html:
+            raise error
+        return real(recipe, html, *rest)
+
+    monkeypatch.setattr(Recipe, "document_of_page", document_of_page)
+    link = look(lambda _: web.Response(text=page("Odd"), content_type="text/html"))
+    assert (link.outcome, link.reason) == ("failed", f"it cannot be read ({type(error).__name__})")
+
+
+def test_a_warehouse_that_refuses_a_page_ends_the_crawl(site, collect, store, monkeypatch):
+    def refuse(*_):
+        raise UserError("The warehouse is full.")
+
+    monkeypatch.setattr(store, "remember_page", refuse)
+    with pytest.raises(UserError, match="full"):
+        collect("web", pages=[site.put("/good", page("Good"))])
 
 
 def self_signed(folder):

@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 from aiohttp import web
-from served import WORDS, Server, page
+from served import WORDS, Server, page, redirect
 
 from twin_assets.collection.links import documents_of
 from twin_assets.collection.web.browser import BrowserReader
@@ -90,6 +90,17 @@ def test_static_and_shown_pages_of_one_site_give_the_same_text(site, collect, in
     static = collect("web", pages=[url])["/one"].document
     shown = collect("web", pages=[url], javascript=True, limits=in_browser)["/one"].document
     assert shown == static
+
+
+@needs_chromium
+def test_two_addresses_that_lead_to_one_page_are_shown_both(site, collect, in_browser):
+    site.put("/one", page("One"))
+    pages = [site.put(path, redirect("/one")) for path in ("/a", "/b")]
+    links = collect("web", pages=pages, javascript=True, limits=in_browser)
+    assert [(link.outcome, link.document is not None) for link in links.values()] == [
+        ("found", True),
+        ("refused", False),
+    ]
 
 
 def test_a_browser_that_is_not_there_is_said_before_anything_is_read(site, collect, limits, tmp_path):

@@ -1,5 +1,7 @@
 """A crawl of a site on loopback: what is collected, what is asked again, and what is lost: nothing."""
 
+from datetime import timedelta
+
 import pytest
 from aiohttp import web
 from served import WORDS, page
@@ -103,7 +105,9 @@ class Interrupted(Exception):  # noqa: N818 - it stands for a person's Ctrl-C
     """What ends a crawl in the middle."""
 
 
-def test_an_interrupted_crawl_goes_on_where_it_stopped(site, source, store, monkeypatch, collect):
+@pytest.fixture
+def interrupt(site, source, store, monkeypatch):
+    """Interrupt a crawl of three pages after two of them; return the three."""
     pages = [site.put(f"/{name}", page(name)) for name in ("a", "b", "c")]
     remembered = store.remember_page
 
@@ -117,11 +121,32 @@ def test_an_interrupted_crawl_goes_on_where_it_stopped(site, source, store, monk
         with pytest.raises(Interrupted):
             list(source("web", pages=pages).collect())
     site.asked.clear()
-    assert set(outcomes(collect("web", pages=pages)).values()) == {"found"}
-    assert sorted(status for path, status in site.asked if path != "/robots.txt") == [200]
+    return pages
+
+
+def statuses(site):
+    return sorted(status for path, status in site.asked if path != "/robots.txt")
+
+
+def test_an_interrupted_crawl_goes_on_where_it_stopped(site, interrupt, collect):
+    assert set(outcomes(collect("web", pages=interrupt)).values()) == {"found"}
+    assert statuses(site) == [200]
     site.asked.clear()
-    collect("web", pages=pages)
-    assert sorted(status for path, status in site.asked if path != "/robots.txt") == [304, 304, 304]
+    collect("web", pages=interrupt)
+    assert statuses(site) == [304, 304, 304]
+
+
+def test_an_interrupted_crawl_with_other_options_begins_anew(site, interrupt, collect):
+    links = collect("web", pages=interrupt, category="posts")
+    assert {link.document.category for link in links.values()} == {"posts"}
+    assert statuses(site) == [200, 200, 200]
+
+
+def test_an_interrupted_crawl_of_yesterday_begins_anew(site, interrupt, collect, store, monkeypatch):
+    now = store._now()
+    monkeypatch.setattr(store, "_now", lambda: now + timedelta(days=1, minutes=1))
+    collect("web", pages=interrupt)
+    assert statuses(site) == [200, 304, 304]
 
 
 def test_two_addresses_of_one_page_give_one_document(site, collect):

@@ -119,6 +119,9 @@ def test_a_language_is_two_letters():
         ("Käse".encode(), "text/html; charset=ascii", "Käse"),
         ("“Käse”".encode("cp1252"), "text/html; charset=utf-8", "“Käse”"),
         (b"\xef\xbb\xbfK", "text/html", "K"),
+        (rb"\u004b", "text/html; charset=unicode_escape", r"\u004b"),
+        (b"K-", "text/html; charset=punycode", "K-"),
+        ("“Käse”".encode("cp1252"), "text/html; charset=Windows-1252", "“Käse”"),
     ],
 )
 def test_a_page_is_read_in_the_encoding_that_it_has(body, content_type, text):

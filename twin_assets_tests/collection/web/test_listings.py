@@ -7,6 +7,7 @@ from aiohttp import web
 from served import WORDS, index, page, put_feed, rss, urlset, whole
 
 from twin_assets.collection.links import documents_of
+from twin_assets.collection.web import listings
 from twin_assets.errors import UserError
 
 
@@ -77,6 +78,19 @@ def test_the_option_content_takes_the_text_from_the_feed_alone(site, collect):
     site.put("/one", page("One"))
     assert collect("feed", url=feed, content="feed")["/one"].document.text == "From the feed."
     assert site.statuses("/one") == []
+
+
+@pytest.mark.parametrize("status", [200, 403])
+def test_a_text_of_the_feed_stays_when_its_entry_leaves_the_feed(site, collect, status):
+    def feed(name):
+        return put_feed(site, name, content=whole(f"<p>{name}, from the feed.</p>"))
+
+    known = collect("feed", url=feed("one"), content="feed")["/one"]
+    site.put("/one", lambda _: web.Response(status=status, text=page("One"), content_type="text/html"))
+    assert collect("feed", url=feed("two"), content="feed")["/one"] == known
+    site.remove("/one")
+    for outcome in ("failed", "failed", "gone"):
+        assert collect("feed", url=feed("two"), content="feed")["/one"].outcome == outcome
 
 
 def test_one_text_in_a_feed_that_cannot_be_read_does_not_hide_the_others(site, collect):
@@ -194,6 +208,20 @@ def test_what_is_no_address_is_passed_over_in_feeds_and_sitemaps(site, collect):
     items = "".join(f"<item><link>{address}</link></item>" for address in (*wrong, one))
     feed = site.put("/feed", f"<rss version='2.0'><channel>{items}</channel></rss>", "application/rss+xml")
     assert outcomes(collect("feed", url=feed)) == {"/one": "found"}
+
+
+def test_parts_beyond_the_limit_are_said(site, collect, monkeypatch):
+    monkeypatch.setattr(listings, "MAX_SITEMAPS", 2)
+    monkeypatch.setattr(listings, "MAX_FEED_PAGES", 1)
+    site.put("/one", page("One"))
+    parts = [site.put(f"/{name}.xml", urlset(site.url("/one")), "text/xml") for name in ("a", "b")]
+    whole_map = site.put("/map.xml", index(*parts), "text/xml")
+    links = collect("sitemap", url=whole_map)
+    assert links["/map.xml"].reason == "it names more than 2 sitemaps: the others were not read"
+    older = f'<atom:link rel="next" href="{site.url("/feed2")}"/>'
+    feed_links = collect("feed", url=put_feed(site, "one", more=older))
+    assert feed_links["/feed"].reason == "it has more than 1 parts: the older ones were not read"
+    assert outcomes(links)["/one"] == outcomes(feed_links)["/one"] == "found"
 
 
 def test_a_list_of_addresses_is_a_sitemap_too(site, collect):
