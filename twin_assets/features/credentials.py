@@ -47,10 +47,13 @@ _JSON_WEB_TOKEN = re.compile(r"eyJ[\w=-]+\.[\w=-]+(?:\.[\w+/=-]*)?")
 """With its signature, which the pattern of `detect-secrets` leaves standing (RFC 7519)."""
 
 _PRIVATE_KEY = re.compile(
-    r"-----BEGIN (?:[A-Z]+ )*PRIVATE KEY(?: BLOCK)?-----\s*([\w+/=\s\\:,-]{40,}?)\s*"
-    r"-----END (?:[A-Z]+ )*PRIVATE KEY(?: BLOCK)?-----",
+    r"-----BEGIN (?:[A-Z]+ )*PRIVATE KEY(?: BLOCK)?-----\s*([\w+/=\\:,](?:[\w+/=\s\\:,]|-(?!-)){39,20000})"
+    r"(?<=\S)\s*+-----END (?:[A-Z]+ )*PRIVATE KEY(?: BLOCK)?-----",
 )
-"""The body of a key in PEM form (RFC 7468); a header alone is written about, not given away."""
+"""The body of a key in PEM form (RFC 7468); a header alone is written about, not given away.
+
+It is as long as keys are and holds no two dashes, so that a header without an end is not followed through a whole file.
+"""
 
 _ASSIGNMENT = re.compile(
     r"(?<!public)(?<!public[_-])(?<!publicKey)(?<!page)(?<!page[_-])(?<!next[_-])(?:pass(?:word|wd|phrase)?|pwd|secret|token|api_?-?key|access_?-?key|auth_?-?key|private_?-?key|credentials?)"
@@ -60,7 +63,8 @@ _ASSIGNMENT = re.compile(
 )
 
 _ENVIRONMENT = re.compile(
-    r"^\s*(?:export\s+|ENV\s+|-\s+)?[A-Z0-9_]*(?:PASSWORD|PASSWD|SECRET|TOKEN|API_?KEY|ACCESS_?KEY)[A-Z0-9_]*="
+    r"^[ \t]*(?:export[ \t]+|ENV[ \t]+|-[ \t]+)?[A-Z0-9_]{0,60}"
+    r"(?:PASSWORD|PASSWD|SECRET|TOKEN|API_?KEY|ACCESS_?KEY)[A-Z0-9_]{0,60}="
     r"([^\s\"'#.]{8,})$",
     re.MULTILINE,
 )

@@ -2,12 +2,21 @@
 
 import base64
 import json
+import time
 
 import pytest
 
 from twin_assets.features.credentials import find_secrets
 
 LETTERS = "qZ3vK8mN1xR7tB5wY2cP9dF6gH4jL0sA8uE3iO7kM5nV1bX"
+
+
+def in_a_moment(function, text):
+    """Return what a function makes of a text, unless it takes as long as only a quadratic one would."""
+    started = time.process_time()
+    result = function(text)
+    assert time.process_time() - started < 2
+    return result
 
 
 def secrets(text):
@@ -117,3 +126,18 @@ def test_a_random_value_with_a_telling_name_is_found(text, secret):
 )
 def test_what_only_looks_like_a_secret_is_left_alone(text):
     assert secrets(text) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\n" * 40_000,
+        ("-----BEGIN RSA PRIVATE " + "KEY-----\n") * 4_000,
+        ("-----BEGIN RSA PRIVATE " + "KEY-----\n" + "a" * 60 + "\n") * 2_000,
+        "-----BEGIN RSA PRIVATE " + "KEY-----" + "\n" * 40_000,
+        "A_" * 20_000,
+    ],
+    ids=["blank lines", "headers", "keys without end", "header and blank lines", "underscores"],
+)
+def test_a_large_file_is_read_in_a_moment(text):
+    assert in_a_moment(secrets, text) == []
