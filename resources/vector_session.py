@@ -128,14 +128,23 @@ class VectorSession:
         collection = self.collection()
         return set(self._fingerprints(collection)) if collection else set()
 
-    def vectors(self) -> dict[str, list[float]]:
-        """Return the dense vector of each of the author's passages, by chunk id."""
+    def vectors(self, chunk_ids: Iterable[str]) -> dict[str, list[float]]:
+        """Return the dense vectors of these passages by chunk id, as far as the index holds them."""
         collection = self.collection()
         if collection is None:
             return {}
-        points = self._scroll(collection, with_vectors=[layout.DENSE], page=PAGE_SIZE // 10)
         # Any, because the client's type names every form that a vector may have.
-        vectors: dict[str, Any] = {str(point.id): point.vector for point in points}
+        vectors: dict[str, Any] = {}
+        ordered = sorted(chunk_ids)
+        for begin in range(0, len(ordered), BATCH_SIZE):
+            points = persistently(
+                self._client.retrieve,
+                collection,
+                ids=ordered[begin : begin + BATCH_SIZE],
+                with_payload=False,
+                with_vectors=[layout.DENSE],
+            )
+            vectors |= {str(point.id): point.vector for point in points}
         return {name: named[layout.DENSE] for name, named in vectors.items()}
 
     def search(

@@ -113,6 +113,17 @@ def test_only_texts_without_a_vector_are_embedded(store, encoder):
     assert encoder.embedded == ["one", "two", "three"]
 
 
+def test_the_vectors_of_some_chunks_are_read_without_those_of_the_others(store, encoder, small_batches, monkeypatch):
+    chunks = texts(*"abcdefgh")
+    with store.session("ann") as session:
+        assert session.vectors(ids(chunks)) == {}
+        session.sync(chunks, encoder)
+        monkeypatch.setattr(session, "_scroll", None)
+        wanted = ids(chunks[:6])
+
+        assert session.vectors(wanted | ids(texts("of no chunk"))).keys() == wanted
+
+
 def test_vanished_chunks_leave_the_store(store, encoder):
     sync(store, texts("one", "two", "three"), encoder)
     assert sync(store, texts("two"), encoder) == SyncCounts(kept=1, deleted=2)
