@@ -26,6 +26,7 @@ FINGERPRINT = "fingerprint"
 
 _BESIDE_THE_CHUNK = {"published_at", FINGERPRINT}
 _PREFIX = "passages--"
+_VERSION = re.compile(rf"{_PREFIX}v(\d+)--")
 _MODEL = re.compile(r"[^A-Za-z0-9._-]+")
 
 
@@ -40,9 +41,9 @@ def is_of_this_layout(collection: str) -> bool:
 
 
 def is_of_an_earlier_layout(collection: str) -> bool:
-    """Tell whether a collection was written by earlier versions of this platform, the first of which named none."""
-    ours = collection.startswith((_PREFIX, *(f"{category}--" for category in CATEGORIES)))
-    return ours and not is_of_this_layout(collection)
+    """Tell whether a collection's name says that earlier code of this platform wrote it; the first layout says none."""
+    version = _VERSION.match(collection)
+    return version is not None and int(version.group(1)) < LAYOUT
 
 
 def alias_name(author: str) -> str:

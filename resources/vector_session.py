@@ -114,8 +114,9 @@ class VectorSession:
         ids = {chunk.chunk_id for chunk in chunks}
         vanished = stored.keys() - ids
         self._delete(collection, vanished)
+        outdated = self._of_earlier_layouts()
         self._point_alias(collection)
-        self._tidy(collection, ids)
+        self._tidy(collection, ids, outdated)
         return SyncCounts(added=len(missing), kept=len(chunks) - len(missing), deleted=len(vanished))
 
     def collection(self) -> str | None:
@@ -127,14 +128,23 @@ class VectorSession:
         collection = self.collection()
         return set(self._fingerprints(collection)) if collection else set()
 
-    def vectors(self) -> dict[str, list[float]]:
-        """Return the dense vector of each of the author's passages, by chunk id."""
+    def vectors(self, chunk_ids: Iterable[str]) -> dict[str, list[float]]:
+        """Return the dense vectors of these passages by chunk id, as far as the index holds them."""
         collection = self.collection()
         if collection is None:
             return {}
-        points = self._scroll(collection, with_vectors=[layout.DENSE], page=PAGE_SIZE // 10)
         # Any, because the client's type names every form that a vector may have.
-        vectors: dict[str, Any] = {str(point.id): point.vector for point in points}
+        vectors: dict[str, Any] = {}
+        ordered = sorted(chunk_ids)
+        for begin in range(0, len(ordered), BATCH_SIZE):
+            points = persistently(
+                self._client.retrieve,
+                collection,
+                ids=ordered[begin : begin + BATCH_SIZE],
+                with_payload=False,
+                with_vectors=[layout.DENSE],
+            )
+            vectors |= {str(point.id): point.vector for point in points}
         return {name: named[layout.DENSE] for name, named in vectors.items()}
 
     def search(
@@ -254,17 +264,30 @@ class VectorSession:
             ]
         )
 
-    def _tidy(self, current: str, ids: set[str]) -> None:
+    def _of_earlier_layouts(self) -> set[str]:
+        """Return the collections that earlier code wrote for the author.
+
+        The first layout had names that a collection of another application may have as well: only one that the
+        author's own alias leads to is taken for one of it.
+        """
+        aliases = self._aliases()
+        named = {aliases[name] for name in layout.earlier_aliases(self._author) if name in aliases}
+        return named | {name for name in self._collections() if layout.is_of_an_earlier_layout(name)}
+
+    def _collections(self) -> list[str]:
+        return [description.name for description in self._client.get_collections().collections]
+
+    def _tidy(self, current: str, ids: set[str], outdated: set[str]) -> None:
         """Take what has vanished out of other functions' collections, and the author out of earlier layouts."""
         from qdrant_client import models
 
         in_use = set(self._aliases().values())
-        names = [description.name for description in self._client.get_collections().collections]
-        for name in names:
+        for name in self._collections():
             if layout.is_of_this_layout(name) and name != current:
                 self._delete(name, self._fingerprints(name).keys() - ids)
-            elif layout.is_of_an_earlier_layout(name):
+            elif name in outdated:
                 everything = models.FilterSelector(filter=layout.filter_on(self._author))
                 persistently(self._client.delete, name, points_selector=everything)
-                if name not in in_use:
+                # Other authors, who have not been built since, go on from what is theirs.
+                if name not in in_use and not self._client.count(name, exact=True).count:
                     self._client.delete_collection(name)

@@ -24,6 +24,12 @@ from twin_assets.observed_settings import SETTINGS
 from twin_assets.partitions import authors_partitions
 from twin_assets.reporting import OWNERS, count_table, counts, data_version, picture, quoted, table_result
 
+DRAWN = 2000
+"""Passages on the map of their meanings, at most: those with the smallest ids, which are hashes, so any passages.
+
+More would be one blot, and reading every vector at every run would take longer than what is new.
+"""
+
 
 @dg.asset(
     partitions_def=authors_partitions,
@@ -171,7 +177,8 @@ def embeddings(
     with vector_store.session(author) as session:
         synced = session.sync(chunks, embedder, published=published)
         collection = session.collection()
-        vectors = session.vectors()
+        drawn = sorted(chunks, key=lambda chunk: chunk.chunk_id)[:DRAWN]
+        vectors = session.vectors(chunk.chunk_id for chunk in drawn)
     dates = sorted((name, str(date)) for name, date in published.items())
     return dg.MaterializeResult(
         data_version=data_version([embedder.parameters, sorted(chunk.model_dump_json() for chunk in chunks), dates]),
@@ -188,7 +195,7 @@ def embeddings(
             "collection": collection,
             **counts((chunk.category for chunk in chunks), "vectors"),
             "map": picture(
-                embedding_map([vectors[chunk.chunk_id] for chunk in chunks], [chunk.category for chunk in chunks]),
+                embedding_map([vectors[chunk.chunk_id] for chunk in drawn], [chunk.category for chunk in drawn]),
                 "Passages by meaning: the first two principal components of their vectors",
             ),
         },

@@ -33,6 +33,8 @@ class Draft:
     document: RawDocument
     blocks: list[Block]
     dropped: Counter[str]
+    unreadable: str | None = None
+    """One sentence on why the document cannot be read; None if it can."""
 
 
 @dataclass(frozen=True)
@@ -66,9 +68,17 @@ def clean_document(document: RawDocument, *, mask: bool = True) -> CleaningResul
 
 
 def draft(document: RawDocument) -> Draft:
-    """Return the blocks of a document that are its author's, as far as the document alone can tell."""
+    """Return the blocks of a document that are its author's, as far as the document alone can tell.
+
+    One whose elements are nested without end has none: one broken page must not keep the other documents from being
+    cleaned.
+    """
     dropped: Counter[str] = Counter()
-    return Draft(document, CLEANERS[document.category](document, dropped), dropped)
+    try:
+        return Draft(document, CLEANERS[document.category](document, dropped), dropped)
+    except RecursionError:
+        reason = f"Document {document.document_id} cannot be read: its elements are nested too deeply."
+        return Draft(document, [], Counter(), unreadable=reason)
 
 
 def finish(draft: Draft, *, mask: bool) -> CleaningResult:
@@ -77,7 +87,7 @@ def finish(draft: Draft, *, mask: bool) -> CleaningResult:
     text = "\n\n".join(block.text for block in blocks)
     dropped = {reason: n for reason, n in sorted(draft.dropped.items(), key=lambda item: (-item[1], item[0])) if n}
     if not any(character.isalnum() for character in text):
-        return CleaningResult(None, dropped, reason=_why_empty(document, dropped))
+        return CleaningResult(None, dropped, reason=draft.unreadable or _why_empty(document, dropped))
     title = clean_title(
         document.title,
         author=document.author,

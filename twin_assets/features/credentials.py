@@ -47,24 +47,36 @@ _JSON_WEB_TOKEN = re.compile(r"eyJ[\w=-]+\.[\w=-]+(?:\.[\w+/=-]*)?")
 """With its signature, which the pattern of `detect-secrets` leaves standing (RFC 7519)."""
 
 _PRIVATE_KEY = re.compile(
-    r"-----BEGIN (?:[A-Z]+ )*PRIVATE KEY(?: BLOCK)?-----\s*([\w+/=\s\\:,-]{40,}?)\s*"
-    r"-----END (?:[A-Z]+ )*PRIVATE KEY(?: BLOCK)?-----",
+    r"-----BEGIN (?:[A-Z]+ )*PRIVATE KEY(?: BLOCK)?-----\s*([\w+/=\\:,](?:[\w+/=\s\\:,]|-(?!-)){39,20000})"
+    r"(?<=\S)\s*+-----END (?:[A-Z]+ )*PRIVATE KEY(?: BLOCK)?-----",
 )
-"""The body of a key in PEM form (RFC 7468); a header alone is written about, not given away."""
+"""The body of a key in PEM form (RFC 7468); a header alone is written about, not given away.
+
+It is as long as keys are and holds no two dashes, so that a header without an end is not followed through a whole file.
+"""
 
 _ASSIGNMENT = re.compile(
-    r"(?<!public)(?<!public[_-])(?<!publicKey)(?<!page)(?<!page[_-])(?<!next[_-])(?:pass(?:word|wd|phrase)?|pwd|secret|token|api_?-?key|access_?-?key|auth_?-?key|private_?-?key|credentials?)"
+    r"(?<!public)(?<!public[_-])(?<!publicKey)(?<!page)(?<!page[_-])(?<!next[_-])"
+    r"(?:pass(?:word|wd|phrase)?|pwd|credentials?|secret_?-?key|secret|token"
+    r"|(?:api|access|auth|private|encryption|signing|master|account)_?-?key)"
+    # What an environment adds behind the name ("DB_PASSWORD_PROD"), unless it says that this is about a secret.
+    r"(?:(?-i:_[A-Z0-9_]{1,40})(?<!_NAME)(?<!_ID)(?<!_TYPE)(?<!_PATH)(?<!_FILE)(?<!_URL)(?<!_MODEL)"
+    r"|[_-](?:prod|production|staging|dev|live|main|admin|old|new)\b)?"
     r"[\"']?\s*(?::=|=>|=|:)\s*"
     r"(?:[\"']([^\"'\s]{8,})[\"']|([A-Za-z0-9+/=_-]{16,})(?![\w(.\[]))",
     re.IGNORECASE,
 )
 
+_BEARER = re.compile(r"\bBearer[ \t]+([\w.~+/=-]{16,})")
+"""A token in a header of a request (RFC 6750)."""
+
 _ENVIRONMENT = re.compile(
-    r"^\s*(?:export\s+|ENV\s+|-\s+)?[A-Z0-9_]*(?:PASSWORD|PASSWD|SECRET|TOKEN|API_?KEY|ACCESS_?KEY)[A-Z0-9_]*="
+    r"^[ \t]*(?:export[ \t]+|ENV[ \t]+|-[ \t]+)?[A-Z0-9_]{0,60}"
+    r"(?:PASSWORD|PASSWD|SECRET|TOKEN|(?:API|ACCESS|ENCRYPTION|SIGNING)_?KEY)[A-Z0-9_]{0,60}(?:=|:[ \t]+)"
     r"([^\s\"'#.]{8,})$",
     re.MULTILINE,
 )
-"""A line of an environment file, where values stand without quotes; one with a dot in it is code."""
+"""A line of an environment file, or of one in YAML, where values stand without quotes; one with a dot in it is code."""
 
 MIN_ENTROPY = 3.0
 """Shannon entropy, in bits per character, from which an assigned value is taken for random.
@@ -81,7 +93,11 @@ MIN_WORD_PASSWORD = 12
 """Letters from which a password in a URL that has nothing but letters is taken for a real one."""
 
 _STANDS_FOR = re.compile(
-    r"example|your|x{3,}|\*{3,}|\.{3}|…|change_?me|dummy|fake|sk-1234567890|sample|redacted|placeholder|insert|[<>{}$%\[\]()]"
+    r"example|your|x{3,}|\*{3,}|\.{3}|…|change_?me|dummy|fake|sk-1234567890|sample|redacted|placeholder|insert"
+    # A pair of brackets, or the sign of a variable: a bracket, a dollar or a per cent alone may be part of a password.
+    r"|<[^<>]*>|\{[^{}]*\}|\$\(|%\(|%\w+%|%[sdr](?!\w)|^\$(?:[A-Z_][A-Z0-9_]*$|\d|env:)"
+    # A call, an index, a placeholder, a pattern.
+    r"|^[\w.]*(?:\(.*\)|\[.*\])$|\[[^\]]*\w-\w[^\]]*\]|\\[dws]|\(\?"
     r"|^(?:password|passwd|pass|pwd|pw|secret|token|admin|root|guest|test|tiger|user|postgres|mongo|key|(?:\w+-)?12345)[\d!]*$",
     re.IGNORECASE,
 )
@@ -96,7 +112,7 @@ def find_secrets(text: str) -> Iterator[Finding]:
             span = match.span(group)
             if span[0] >= 0 and _begins_a_word(text, span[0]) and not _stands_for_one(match, group):
                 yield Finding(*span, SECRET)
-    for pattern in (_ASSIGNMENT, _ENVIRONMENT):
+    for pattern in (_ASSIGNMENT, _BEARER, _ENVIRONMENT):
         for match in pattern.finditer(text):
             group = match.lastindex or 0
             if _is_random(match.group(group), quoted=group == 1 and pattern is _ASSIGNMENT):

@@ -1,7 +1,7 @@
 """Duplicates: which documents repeat another one, exactly or nearly, among those of one author or of several.
 
-Candidates come from MinHash LSH, the verdict from the word sequences themselves. Whether a duplicate is skipped, and
-where, is up to who reads `duplicate_of`.
+Candidates come from MinHash sketches, the verdict from the word sequences themselves. Whether a duplicate is skipped,
+and where, is up to who reads `duplicate_of`.
 """
 
 import math
@@ -34,6 +34,13 @@ PERMUTATIONS = 256
 
 Two documents become candidates if a single minimum agrees, with probability 1 - (1 - J)^256 at Jaccard similarity J. At
 containment 0.5 that is over 99 % up to a size ratio of 27 to 1, and almost certain among articles.
+"""
+
+MAX_SHARING = 50
+"""Kept documents that share a minimum, from which on it makes no candidates.
+
+What stands in so many documents, none of which repeats another, is a row of hashtags or a signature. Without a limit,
+nearly all pairs of an author's posts would be compared for it.
 """
 
 _WORD = re.compile(r"\w+")
@@ -117,16 +124,19 @@ def repeated_by(
     if len(by_id) < len(documents):
         raise ValueError("Two documents share one document_id: give each document once.")
     shingled = {name: shingles(document.text) for name, document in by_id.items()}
-    candidates = candidate_pairs(shingled, seed=seed)
+    candidates = Candidates(seed=seed)
     kept_by: dict[str, str | None] = {}
     for name in sorted(by_id, key=lambda name: rank(by_id[name])):
+        sketch = candidates.sketch(shingled[name])
         shares = {
             other: containment(shingled[name], shingled[other])
-            for other in candidates[name]
-            if kept_by.get(other, "unseen") is None and comparable(by_id[name], by_id[other])
+            for other in candidates.sharing(sketch)
+            if comparable(by_id[name], by_id[other])
         }
         best = min(shares, key=lambda other: (-shares[other], rank(by_id[other])), default=None)
         kept_by[name] = best if best is not None and shares[best] >= NEAR_DUPLICATE else None
+        if kept_by[name] is None:
+            candidates.add(name, sketch)
     return kept_by
 
 
@@ -160,22 +170,40 @@ def containment(one: Shingles, other: Shingles) -> float:
     return len(np.intersect1d(one, other, assume_unique=True)) / smaller if smaller else 0.0
 
 
-def candidate_pairs(shingled: dict[str, Shingles], *, seed: int) -> dict[str, set[str]]:
-    """Map each name to the names whose shingles may overlap with its own, by MinHash LSH."""
-    from datasketch import MinHash, MinHashLSH
+class Candidates:
+    """The kept documents that another one may repeat: those that share a minimum with it.
 
-    index = MinHashLSH(num_perm=PERMUTATIONS, params=(PERMUTATIONS, 1))
-    sketches = {}
-    for name, values in shingled.items():
-        sketch = MinHash(num_perm=PERMUTATIONS, seed=seed, hashfunc=int)
+    Only kept documents are in it, so that a text that stands there a thousand times is compared with one of them alone.
+    """
+
+    def __init__(self, *, seed: int) -> None:
+        self._seed = seed
+        self._sharing: dict[int, list[str]] = {}
+
+    def sketch(self, values: Shingles) -> list[int]:
+        """Return the minima of a document's shingles, each with its permutation; none if it has no words."""
+        from datasketch import MinHash
+
+        if not len(values):
+            return []
+        sketch = MinHash(num_perm=PERMUTATIONS, seed=self._seed, hashfunc=int)
         low_bits = values & np.uint64(0xFFFFFFFF)
         for start in range(0, len(low_bits), _BATCH):
             # In batches: datasketch holds one number per shingle and permutation, a gigabyte for a large repository.
             sketch.update_batch(low_bits[start : start + _BATCH])
-        if len(values):
-            index.insert(name, sketch)
-            sketches[name] = sketch
-    return {name: set(index.query(sketches[name])) - {name} if name in sketches else set() for name in shingled}
+        return [int(minimum) * PERMUTATIONS + place for place, minimum in enumerate(sketch.hashvalues)]
+
+    def add(self, name: str, sketch: Sequence[int]) -> None:
+        """Take in a kept document."""
+        for minimum in sketch:
+            sharing = self._sharing.setdefault(minimum, [])
+            if len(sharing) <= MAX_SHARING:
+                sharing.append(name)
+
+    def sharing(self, sketch: Sequence[int]) -> set[str]:
+        """Return the documents taken in that share a minimum which not too many share."""
+        found = (self._sharing.get(minimum, []) for minimum in sketch)
+        return {name for sharing in found if len(sharing) <= MAX_SHARING for name in sharing}
 
 
 def _kind(document: CleanedDocument, kept: CleanedDocument) -> DuplicateKind:

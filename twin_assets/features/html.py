@@ -83,7 +83,8 @@ def html_to_markdown(html: str, dropped: Counter[str]) -> str:
     """
     # Soft line breaks in HTML are spaces, save in preformatted text; `wrap` without a width makes markdownify agree.
     options: dict[str, Any] = {"heading_style": "ATX", "bullets": "-", "wrap": True, "wrap_width": None}
-    soup = BeautifulSoup(html, "html.parser")
+    # Not Python's own parser: to it, a paragraph whose end tag is omitted, as HTML allows, holds all that follow.
+    soup = BeautifulSoup(html, "lxml")
     for remark in soup.find_all(string=lambda string: isinstance(string, Comment)):
         remark.extract()
     drop_elements(soup, dropped)

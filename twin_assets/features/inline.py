@@ -146,9 +146,11 @@ def _count(before: str, after: str, dropped: Counter[str], reason: str) -> str:
 
 
 def _unescape(match: re.Match[str]) -> str:
-    # An unescaped angle bracket would begin a tag.
     character = html.unescape(match.group())
-    return match.group() if character in "<>" else character.replace("\u00a0", " ")
+    # An unescaped angle bracket would begin a tag, and a private character may be where code was put aside.
+    if character in "<>" or any("\ue000" <= one <= "\uf8ff" for one in character):
+        return match.group()
+    return without_invisible(plain_letters(_NARROW_SPACE.sub(" ", character)))
 
 
 def _glued(left: str, right: str) -> bool:

@@ -39,18 +39,21 @@ def find_personal_data(text: str) -> list[Finding]:
 
 
 def mask_personal_data(text: str, masked: Counter[str]) -> str:
-    """Return a text with placeholders for personal data and secrets.
+    """Return a text with placeholders for personal data and secrets, in which nothing more is found.
 
     Args:
         text: Any text; what is masked already stays as it is.
         masked: What is masked is counted here, by kind.
     """
-    result, position = [], 0
-    for finding in find_personal_data(text):
-        result += [text[position : finding.start], PLACEHOLDERS[finding.kind]]
-        position = finding.end
-        masked[finding.kind] += 1
-    return "".join([*result, text[position:]])
+    # Again and again: what stands beside a finding may be found only when the finding is gone.
+    while findings := find_personal_data(text):
+        result, position = [], 0
+        for finding in findings:
+            result += [text[position : finding.start], PLACEHOLDERS[finding.kind]]
+            position = finding.end
+            masked[finding.kind] += 1
+        text = "".join([*result, text[position:]])
+    return text
 
 
 def without_personal_data(text: str) -> str:

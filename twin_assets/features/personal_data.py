@@ -22,7 +22,7 @@ class Finding(NamedTuple):
 
 
 _EMAIL = re.compile(
-    r"(?<![^\W_])(?<![.@/%+-])[^\W_][\w.+-]*@((?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,24})"
+    r"(?<![^\W_])(?<![.@/%+-])[^\W_][\w.+-]{0,63}@((?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,24})"
     r"(?![^\W_]|@|-\w|\.[^\W_]|:[\w/~])",
     re.IGNORECASE,
 )
@@ -46,18 +46,21 @@ _NOBODY = re.compile(
 )
 """Local parts that stand for whoever reads, or for no person."""
 
-_INTERNATIONAL = re.compile(r"(?<![\w+.])\+[1-9][\d\s().\u00a0/-]{6,24}\d(?![\d%])")
+_INTERNATIONAL = re.compile(r"(?<![\w+.])\+[1-9][\d \t().\u00a0/-]{6,24}\d(?![\d%])")
 _NORTH_AMERICAN = re.compile(r"(?<![\w.+/-])(?<!\+1 )(?:\(\d{3}\) ?|\d{3}-)\d{3}-\d{4}(?![\w/]|-\d|\.\d)")
 _FICTIONAL = re.compile(r"555[-. ]?01\d\d$")
 """Set aside for stories by the North American Numbering Plan."""
 
 _NAMED = re.compile(
     r"\b(?:tele)?(?:phone|fon|fax|tel|mobile|cell|handy|whatsapp)(?: number| no)?\b[\"'\s.:=#*_(]{0,6}"
-    r"(\(?0?\d[\d\s().\u00a0/-]{5,18}\d)(?![\d%])",
+    r"(\(?0?\d[\d \t().\u00a0/-]{5,18}\d)(?![\d%])",
     re.IGNORECASE,
 )
 _NATIONAL_REGIONS = ("US", "GB", "DE", "FR", "ES", "IT", "NL", "AT", "CH", "RO", "IN")
 """Where a number without a country code is looked up, if the text calls it a phone number."""
+
+MIN_DIGITS = 7
+"""Digits of a whole number with its country code: what begins behind them is another number."""
 
 _DATE = re.compile(r"(?:19|20)\d\d[-/. ]?(?:0[1-9]|1[0-2])[-/. ]?(?:[0-2]\d|3[01])\b")
 
@@ -108,7 +111,7 @@ def find_phone_numbers(text: str) -> Iterator[Finding]:
     import phonenumbers
 
     for match in _INTERNATIONAL.finditer(text):
-        for found in phonenumbers.PhoneNumberMatcher(match.group(), None):
+        for found in phonenumbers.PhoneNumberMatcher(_up_to_the_next(text, match), None):
             if not _FICTIONAL.search(found.raw_string):
                 yield Finding(match.start() + found.start, match.start() + found.end, PHONE)
     for match in _NORTH_AMERICAN.finditer(text):
@@ -129,6 +132,17 @@ def find_ip_addresses(text: str) -> Iterator[Finding]:
     for match in _IPV6.finditer(text):
         if _leads_somewhere(match.group()):
             yield Finding(*match.span(), IP_ADDRESS)
+
+
+def _up_to_the_next(text: str, international: re.Match[str]) -> str:
+    """Return what was matched as one number, up to a North American one that stands right behind it."""
+    start, end = international.span()
+    for other in _NORTH_AMERICAN.finditer(text, start):
+        if other.start() >= end:
+            break
+        if sum(character.isdigit() for character in text[start : other.start()]) >= MIN_DIGITS:
+            return text[start : other.start()]
+    return text[start:end]
 
 
 def _is_valid(number: str, regions: tuple[str, ...]) -> bool:

@@ -9,6 +9,7 @@ from resources.project import Project
 from resources.tracker import CANDIDATE, CHAMPION, ModelVersion, Tracker, registered_name
 from twin_assets.automation import follow_inputs
 from twin_assets.documents import BaseModelRef
+from twin_assets.errors import UserError
 from twin_assets.evaluation.reports import EvalReport
 from twin_assets.inference.registration import BY_THE_GATE, PROMOTED_BY, Registration, chosen_over, judge, remembered
 from twin_assets.observed_settings import SETTINGS
@@ -46,6 +47,7 @@ def registered_model(
     If it fails, the champion stays champion.
     """
     author, name = context.partition_key, registered_name(context.partition_key)
+    _demand_measured(artifacts, author, eval_report)
     versions = {stage: _registered(context, stage, base_model, project, artifacts, tracker) for stage in STAGES}
     candidate = versions[str(eval_report.chosen)]
     champion = next((version for version in tracker.versions(name) if CHAMPION in version.aliases), None)
@@ -93,6 +95,20 @@ def registered_model(
             **{f"version_{stage}": int(version.version) for stage, version in versions.items()},
         },
     )
+
+
+def _demand_measured(artifacts: ArtifactStore, author: str, report: EvalReport) -> None:
+    """Refuse a report on other checkpoints than those that would be registered with its scores.
+
+    Raises:
+        UserError: If a checkpoint was trained anew since it was measured.
+    """
+    for stage in STAGES:
+        if (
+            report.scores_of(stage).version
+            != read_manifest(artifacts.folder(f"{stage}_checkpoint", author)).data_version
+        ):
+            raise UserError(f"eval_report of {author} measured another {stage} checkpoint: build eval_report first.")
 
 
 def _registered(

@@ -173,8 +173,14 @@ class CausalModel:
         # Prompts of like length share a batch: less padding, fewer wasted steps. The order is restored at the end.
         order = sorted(range(len(texts)), key=lambda index: (len(ids[index]), texts[index]))
         written: dict[int, str] = {}
-        for start in range(0, len(order), batch_size):
-            batch = order[start : start + batch_size]
+        # A prompt that leaves less room than an answer may take is asked alone, lest it cut others short.
+        room = self._context - settings.max_new_tokens
+        roomy: list[int] = []
+        tight: list[int] = []
+        for index in order:
+            (roomy if len(ids[index]) <= room else tight).append(index)
+        batches = [roomy[start : start + batch_size] for start in range(0, len(roomy), batch_size)]
+        for batch in [*batches, *([index] for index in tight)]:
             answers = self._write([ids[index] for index in batch], [texts[index] for index in batch], settings)
             written |= dict(zip(batch, answers, strict=True))
         return [written[index] for index in range(len(texts))]

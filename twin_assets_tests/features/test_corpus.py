@@ -97,3 +97,11 @@ def test_a_document_of_which_nothing_is_left_is_named(raw):
 
 def test_the_language_is_detected_where_none_is_declared(raw):
     assert clean_corpus([raw(WORDS[0])]).documents[0].language == "en"
+
+
+def test_a_page_whose_elements_are_nested_without_end_is_no_end_of_the_others(raw):
+    broken = raw("<div>" * 5000 + "deep" + "</div>" * 5000, document_id="deep", media_type="text/html")
+    corpus = clean_corpus([*articles(raw), broken])
+
+    assert [document.text for document in corpus.documents] == WORDS
+    assert corpus.empty == ["Document deep cannot be read: its elements are nested too deeply."]

@@ -2,12 +2,21 @@
 
 import base64
 import json
+import time
 
 import pytest
 
 from twin_assets.features.credentials import find_secrets
 
 LETTERS = "qZ3vK8mN1xR7tB5wY2cP9dF6gH4jL0sA8uE3iO7kM5nV1bX"
+
+
+def in_a_moment(function, text):
+    """Return what a function makes of a text, unless it takes as long as only a quadratic one would."""
+    started = time.process_time()
+    result = function(text)
+    assert time.process_time() - started < 2
+    return result
 
 
 def secrets(text):
@@ -79,6 +88,13 @@ def test_the_password_in_an_address_is_found_and_a_default_is_not():
         ("API_KEY=a8f5f167f44f4964e6c998dee827110c\n", "a8f5f167f44f4964e6c998dee827110c"),
         ("PORT=5432\nexport DB_PASSWORD=Tr0ub4dor\nUSER=ann", "Tr0ub4dor"),
         ("client_secret: a8f5f167f44f4964e6c998dee827110c", "a8f5f167f44f4964e6c998dee827110c"),
+        ('SECRET_KEY = "k9x2mf84hq7zt1vw3bnd6rj5"', "k9x2mf84hq7zt1vw3bnd6rj5"),
+        ("ENCRYPTION_KEY='k9x2mf84hq7zt1vw3bnd6rj5'", "k9x2mf84hq7zt1vw3bnd6rj5"),
+        ('DB_PASSWORD_PROD="S3cretP4ssw9rd"', "S3cretP4ssw9rd"),
+        ("env:\n  POSTGRES_PASSWORD: S3cretP4ss9\n", "S3cretP4ss9"),
+        ("Authorization: Bearer 9f8a5f167f44f4964e6c998d", "9f8a5f167f44f4964e6c998d"),
+        ('password = "xK9$mPq2%vL7"', "xK9$mPq2%vL7"),
+        ('password = "xK9(mPq2)vL[7"', "xK9(mPq2)vL[7"),
         ("https://a.io/x?access_token=a8f5f167f44f4964e6c998dee827110c&y=1", "a8f5f167f44f4964e6c998dee827110c"),
     ],
 )
@@ -113,7 +129,28 @@ def test_a_random_value_with_a_telling_name_is_found(text, secret):
         'publicKeyToken="1fc8b3b9a1e18e3b"',
         "const apiKey = 'sk-1234567890'; other_api_key = 'sk-1234567890abcdef'",
         "token: B, C, and D, which are four",
+        "password = '${DB_PASSWORD_2}', token = '{{ token_2 }}', secret = '$(pass show k9x2)'",
+        "password = '%(password1)s', token = '$DB_TOKEN_12', secret = '[secret-12]'",
+        "PASSWORD=get_password(k9x2) and\nTOKEN: $DB_TOKEN_12\nPASSWORD: tokens[k9x2]",
+        "DB_SECRET_NAME = 'prod-2024-db-k9x2'",
+        "Authorization: Bearer <token-of-the-user-12>",
+        "token = r'[a-z0-9]{12,}', password = '\\\\w+k9x2mf'",
     ],
 )
 def test_what_only_looks_like_a_secret_is_left_alone(text):
     assert secrets(text) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\n" * 40_000,
+        ("-----BEGIN RSA PRIVATE " + "KEY-----\n") * 4_000,
+        ("-----BEGIN RSA PRIVATE " + "KEY-----\n" + "a" * 60 + "\n") * 2_000,
+        "-----BEGIN RSA PRIVATE " + "KEY-----" + "\n" * 40_000,
+        "A_" * 20_000,
+    ],
+    ids=["blank lines", "headers", "keys without end", "header and blank lines", "underscores"],
+)
+def test_a_large_file_is_read_in_a_moment(text):
+    assert in_a_moment(secrets, text) == []

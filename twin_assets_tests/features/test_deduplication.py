@@ -4,8 +4,9 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
+from twin_assets.features import deduplication
 from twin_assets.features.deduplication import (
-    candidate_pairs,
+    Candidates,
     containment,
     mark_across_authors,
     mark_near_duplicates,
@@ -115,10 +116,38 @@ def test_containment_is_the_share_of_the_smaller_set():
 
 
 def test_candidates_are_found_among_documents_of_very_different_length():
-    long = words(1, 2000)
-    found = candidate_pairs({"long": shingles(long), "short": shingles(" ".join(long.split()[500:650]))}, seed=0)
+    long, candidates = words(1, 2000), Candidates(seed=0)
+    candidates.add("long", candidates.sketch(shingles(long)))
 
-    assert found == {"long": {"short"}, "short": {"long"}}
+    assert candidates.sharing(candidates.sketch(shingles(" ".join(long.split()[500:650])))) == {"long"}
+    assert candidates.sharing(candidates.sketch(shingles(words(2, 2000)))) == set()
+
+
+@pytest.fixture
+def comparisons(monkeypatch):
+    """How often two documents were compared, as a list of ones."""
+    made = []
+    monkeypatch.setattr(deduplication, "containment", lambda *pair: made.append(1) or containment(*pair))
+    return made
+
+
+def test_posts_that_share_their_hashtags_are_not_all_compared_with_each_other(cleaned, comparisons):
+    def compared(count: int) -> int:
+        comparisons.clear()
+        tags = "#one #two #three #four #five #six"
+        documents = [cleaned(f"{words(seed, 30)} {tags}", str(seed)) for seed in range(count)]
+        assert set(marks(documents).values()) == {None}
+        return len(comparisons)
+
+    assert compared(1600) < 6 * compared(400)
+
+
+def test_a_text_that_stands_there_many_times_is_compared_with_one_of_them_alone(cleaned, comparisons):
+    text = words(1, 100)
+    documents = [cleaned(f"{text} {seed}", f"{seed:03}") for seed in range(200)]
+
+    assert marks(documents) == {"000": None} | {f"{seed:03}": "000" for seed in range(1, 200)}
+    assert len(comparisons) == 199
 
 
 def test_the_kind_of_a_duplicate_is_told(cleaned):

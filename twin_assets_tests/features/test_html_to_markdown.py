@@ -54,3 +54,10 @@ def test_a_placeholder_is_no_html():
     assert not is_html("<your-token>")
     assert is_html("<!-- note -->")
     assert is_html("<p align='center'>")
+
+
+def test_end_tags_may_be_omitted_where_html_allows_it():
+    paragraphs = [f"Paragraph {number}." for number in range(400)]
+
+    assert html_to_markdown("".join(f"<p>{text}" for text in paragraphs), Counter()) == "\n\n".join(paragraphs)
+    assert html_to_markdown("<ul><li>a<li>b</ul>", Counter()) == "- a\n- b"

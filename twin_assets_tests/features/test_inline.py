@@ -44,3 +44,18 @@ def test_icon_remnants_and_invisible_characters_go_and_emoji_stay_whole():
 
 def test_words_are_shown_as_a_reader_sees_them():
     assert shown("### **Lesson 5:** _The `x`_ snake_case") == "Lesson 5: The x snake_case"
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("so&shy;ft", "soft"),
+        ("zero&#8203;width", "zerowidth"),
+        ("&#120276;", "A"),
+        ("a&thinsp;b&nbsp;c", "a b c"),
+        ("a &lt; b &amp; c", "a &lt; b & c"),
+        ("`x` &#xe000;5&#xe001; `y`", "`x` &#xe000;5&#xe001; `y`"),
+    ],
+)
+def test_a_character_reference_is_read_as_the_character_would_be(written, meant):
+    assert tidy_inline(written, Surroundings(), Counter()) == meant

@@ -1,5 +1,7 @@
 from collections import Counter
-from itertools import pairwise
+from itertools import pairwise, product
+
+import pytest
 
 from twin_assets.features.masking import find_personal_data, mask_personal_data, without_personal_data
 
@@ -34,3 +36,36 @@ def test_findings_stand_in_order_and_do_not_overlap():
 
 def test_a_secret_outranks_the_address_that_it_looks_like_the_beginning_of():
     assert without_personal_data("https://ann:Tr0ub4dor@reed.io") == "https://ann:[SECRET]@reed.io"
+
+
+PERSONAL = [
+    "ada@marsh.org",
+    "Tel. 030 901820",
+    "+49 30 901820",
+    "212-736-5000",
+    "(212) 736-5000",
+    "83.12.44.9",
+    "password = 'xK9mPq2vL7'",
+    "https://ann:Tr0ub4dor@reed.io",
+]
+
+
+@pytest.mark.parametrize("between", [" ", "\n", "/", ", ", "; ", "\n\n", " - ", "|"])
+def test_nothing_is_left_of_two_findings_side_by_side(between):
+    for one, other in product(PERSONAL, repeat=2):
+        masked = without_personal_data(f"{one}{between}{other}")
+
+        assert find_personal_data(masked) == [], masked
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ("Tel. 030 901820\n212-736-5000", "Tel. [PHONE]\n[PHONE]"),
+        ("ada@marsh.org/83.12.44.9", "[EMAIL]/[IP_ADDRESS]"),
+        ("+49 30 901820 (212) 736-5000", "[PHONE] [PHONE]"),
+        ("+1 (212) 736-5000", "[PHONE]"),
+    ],
+)
+def test_each_of_two_findings_side_by_side_is_masked_whole(text, masked):
+    assert without_personal_data(text) == masked

@@ -1,3 +1,5 @@
+import time
+
 import pytest
 
 from twin_assets.features.personal_data import find_emails, find_ip_addresses, find_phone_numbers
@@ -129,3 +131,10 @@ def test_an_address_of_the_internet_is_found(text, address):
 )
 def test_an_address_that_leads_to_nobody_and_a_version_are_left_alone(text):
     assert found(find_ip_addresses, text) == []
+
+
+def test_a_long_run_without_an_address_is_read_in_a_moment():
+    started = time.process_time()
+
+    assert found(find_emails, "a_" * 40_000 + " @") == []
+    assert time.process_time() - started < 2

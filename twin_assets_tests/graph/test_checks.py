@@ -135,10 +135,11 @@ def test_too_little_text_is_refused_with_what_is_missing(documents, resources):
     assert "3,000 words" in said
 
 
-def test_a_contraction_that_lost_its_apostrophe_is_refused(documents):
-    assert features.contractions_are_whole(documents).passed
+def test_a_contraction_that_lost_its_apostrophe_is_refused(documents, resources, context):
+    warehouse = resources["warehouse"]
+    assert features.contractions_are_whole(context, documents, warehouse=warehouse).passed
     broken = changed(documents, 0, text=documents[0].text + "\n\nYou don t need it.")
-    passed, said = verdict_of(features.contractions_are_whole(broken))
+    passed, said = verdict_of(features.contractions_are_whole(context, broken, warehouse=warehouse))
     assert not passed
     assert "don t" in said
 

@@ -16,7 +16,7 @@ from twin_assets.evaluation.reports import EvalReport, ModelScores
 from twin_assets.inference.assets import STAGES, registered_model
 from twin_assets.inference.registration import Registration
 from twin_assets.training.hyperparameters import DPOHyperparameters, SFTHyperparameters
-from twin_assets.training.manifest import Manifest, write_manifest
+from twin_assets.training.manifest import Manifest, read_manifest, write_manifest
 from twin_assets.training.spec import TrainingSpec
 from twin_assets_tests.evaluation.conftest import scores_of
 
@@ -55,7 +55,23 @@ class Serving:
         )
         return write_manifest(folder, spec=spec, libraries={}, metrics={})
 
+    def measured(self, report: EvalReport) -> EvalReport:
+        """Return a report with the same scores on the checkpoints that lie in the store now."""
+        versions = {
+            stage: read_manifest(self.artifacts.folder(f"{stage}_checkpoint", self.author)).data_version
+            for stage in STAGES
+        }
+        models = tuple(
+            scores.model_copy(update={"version": versions.get(scores.model, scores.version)})
+            for scores in report.models
+        )
+        return report.model_copy(update={"models": models})
+
     def register(self, report: EvalReport) -> Registration:
+        """Measure what lies in the store, and register it."""
+        return self.register_as_reported(self.measured(report))
+
+    def register_as_reported(self, report: EvalReport) -> Registration:
         """Materialize the asset and store what it returns, as its IO manager would."""
         context = dg.build_asset_context(partition_key=self.author)
         result = registered_model(

@@ -1,5 +1,9 @@
 """Who is champion in the registry: a first model, a better one, a rerun, and what a person decided."""
 
+import pytest
+
+from twin_assets.errors import UserError
+
 
 def test_the_first_model_that_beats_its_base_model_becomes_champion_and_says_why(serving, make_report):
     registration = serving.register(make_report("dpo", sft=3.2, dpo=3.0))
@@ -68,3 +72,13 @@ def promote_by_hand(serving, version: str, *, over: str) -> None:
     by_hand = {"promotion": "by hand", "promoted_by": "person", "promoted_over": over}
     serving.tracker.set_tags(serving.name, version, by_hand)
     serving.tracker.set_alias(serving.name, "champion", version)
+
+
+@pytest.mark.parametrize("stage", ["sft", "dpo"])
+def test_a_checkpoint_that_was_trained_anew_since_it_was_measured_is_refused(serving, make_report, stage):
+    report = serving.measured(make_report("dpo", sft=3.2, dpo=3.0))
+    serving.train(stage, "weights that nobody measured")
+
+    with pytest.raises(UserError, match=f"measured another {stage} checkpoint: build eval_report first"):
+        serving.register_as_reported(report)
+    assert serving.champions() == []

@@ -32,6 +32,17 @@ def test_an_answer_does_not_depend_on_its_neighbours_when_asked_alone(model):
     assert together[0] == model.generate(["Why?"], SETTINGS, batch_size=1)[0]
 
 
+def test_a_prompt_that_nearly_fills_the_context_does_not_cut_short_the_answers_beside_it(model, monkeypatch):
+    asked = []
+    monkeypatch.setattr(model, "_write", lambda ids, texts, settings: asked.append(texts) or texts)
+    long = "The keeper writes. " * model._context
+    tokens = model._tokenizer(long)["input_ids"][: model._context - SETTINGS.max_new_tokens + 1]
+    long = model._tokenizer.decode(tokens)
+
+    assert model.complete(["One.", long, "Two."], SETTINGS) == ["One.", long, "Two."]
+    assert sorted(map(sorted, asked)) == sorted([["One.", "Two."], [long]])
+
+
 def test_perplexity_of_a_long_text_agrees_with_one_pass_over_it(model):
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer

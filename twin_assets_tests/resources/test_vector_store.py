@@ -113,6 +113,17 @@ def test_only_texts_without_a_vector_are_embedded(store, encoder):
     assert encoder.embedded == ["one", "two", "three"]
 
 
+def test_the_vectors_of_some_chunks_are_read_without_those_of_the_others(store, encoder, small_batches, monkeypatch):
+    chunks = texts(*"abcdefgh")
+    with store.session("ann") as session:
+        assert session.vectors(ids(chunks)) == {}
+        session.sync(chunks, encoder)
+        monkeypatch.setattr(session, "_scroll", None)
+        wanted = ids(chunks[:6])
+
+        assert session.vectors(wanted | ids(texts("of no chunk"))).keys() == wanted
+
+
 def test_vanished_chunks_leave_the_store(store, encoder):
     sync(store, texts("one", "two", "three"), encoder)
     assert sync(store, texts("two"), encoder) == SyncCounts(kept=1, deleted=2)
@@ -233,11 +244,27 @@ def test_an_index_of_the_first_layout_answers_until_it_is_replaced_and_goes_then
         assert {a.alias_name for a in client.get_aliases().aliases} == {"ann--passages", "bob--articles"}
         (left,) = client.scroll("bob--articles")[0]
         assert left.payload == {"author": "bob"}
-        client.update_collection_aliases(
-            [models.DeleteAliasOperation(delete_alias=models.DeleteAlias(alias_name="bob--articles"))]
-        )
-        session.sync(texts("one"), encoder)
+        VectorSession(client, "bob").sync(texts("two", author="bob", document="e"), encoder)
         assert [c.name for c in client.get_collections().collections] == [session.collection()]
+
+
+def test_collections_of_other_applications_and_of_later_layouts_stay_as_they_are(encoder, shared_client):
+    from qdrant_client import models
+
+    foreign = ["posts--shop-search", "passages--of-a-book", "passages--v3--acme-small-model--00000000"]
+    kept = ["passages--v1--of-two-authors"]
+    for name in (*foreign, *kept, "passages--v1--of-one-author"):
+        shared_client.create_collection(name, models.VectorParams(size=2, distance=models.Distance.COSINE))
+    point = models.PointStruct(id=1, vector=[1.0, 1.0], payload={"author": "ann"})
+    for name in (*foreign, "passages--v1--of-one-author"):
+        shared_client.upsert(name, [point])
+    shared_client.upsert("passages--v1--of-two-authors", [point.model_copy(update={"payload": {"author": "bob"}})])
+    session = VectorSession(shared_client, "ann")
+    session.sync(texts("one"), encoder)
+
+    names = {collection.name for collection in shared_client.get_collections().collections}
+    assert names == {*foreign, *kept, session.collection()}
+    assert [shared_client.count(name).count for name in (*foreign, *kept)] == [1, 1, 1, 1]
 
 
 def test_wording_finds_what_meaning_does_not_and_the_fused_ranking_holds_both(store, encoder):
