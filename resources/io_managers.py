@@ -4,6 +4,7 @@ The annotation of an asset's parameter says what is wanted: `list[Chunk]` is the
 `dict[str, list[Chunk]]` those of every author that has one, `StyleProfile` a report. No asset knows a path.
 """
 
+from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any, TypeVar, get_args, get_origin
@@ -37,13 +38,13 @@ class ArtifactIOManager(dg.ConfigurableIOManager):
         """Return where the artifact of an asset and author lies."""
         return ArtifactStore(root=self.root).path(asset_key.path[-1], author, self.suffix)
 
+    @abstractmethod
     def write(self, path: UPath, value: Any) -> None:
         """Store one artifact, whole or not at all."""
-        raise NotImplementedError
 
+    @abstractmethod
     def read(self, path: UPath, kind: type[Any]) -> Any:
         """Load one artifact whose rows, or whose self, are of type `kind`."""
-        raise NotImplementedError
 
     def handle_output(self, context: dg.OutputContext, obj: Any) -> None:
         """Store what an asset returned."""

@@ -125,7 +125,7 @@ def seconds_to_wait(retry_after: str | None, now: datetime) -> float | None:
     """Return how long a Retry-After header asks to wait: seconds, or a date (RFC 9110, section 10.2.3)."""
     if not retry_after:
         return None
-    if retry_after.strip().isdigit():
+    if retry_after.strip().isdecimal():
         return float(retry_after)
     try:
         then = parsedate_to_datetime(retry_after)

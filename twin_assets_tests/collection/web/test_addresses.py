@@ -105,6 +105,7 @@ def test_which_pages_of_a_publication_are_writings():
         ("Sat, 01 Jun 2024 00:00:30 GMT", 30),
         ("Fri, 31 May 2024 00:00:00 GMT", 0),
         ("soon", None),
+        ("²", None),
     ],
 )
 def test_retry_after_is_seconds_or_a_date(written, seconds):
