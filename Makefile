@@ -14,7 +14,7 @@ endif
 export TOKENIZERS_PARALLELISM ?= false
 
 .DEFAULT_GOAL := help
-.PHONY: help twin ui test lint format types bench lock browser clean
+.PHONY: help twin ui test lint format bench lock browser clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "make %-8s %s\n", $$1, $$2}'
@@ -49,7 +49,7 @@ format: .venv/.dev  ## Format the code
 	$(BIN)/ruff format .
 
 bench: .venv/.dev  ## Measure, as ratios within one run
-	$(BIN)/python -m benchmarks
+	PYTHONWARNINGS=ignore $(BIN)/python -m benchmarks
 
 # Torch is resolved afresh from the CPU wheel in PIP_FIND_LINKS, so that no CUDA package gets into the lockfile.
 lock: .venv/.installed  ## Resolve requirements.lock anew (needs PIP_FIND_LINKS with a CPU wheel of torch)

@@ -6,6 +6,7 @@ import sys
 # Read when the libraries are imported: nothing is downloaded, and no bar runs into the figures.
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
+os.environ["TRANSFORMERS_VERBOSITY"] = "error"
 
 from benchmarks import features, growth, one_change, start_up
 from benchmarks.figures import Figures

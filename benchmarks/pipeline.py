@@ -8,7 +8,7 @@ from resources.embedder import Embedder
 from resources.vector_session import SyncCounts
 from resources.vector_store import VectorStore
 from twin_assets.documents import Chunk, CleanedDocument, RawDocument
-from twin_assets.features.chunking import PassageSplitter, build_splitter, chunk_document
+from twin_assets.features.chunking import PassageSplitter, build_splitter, chunk_documents
 from twin_assets.features.corpus import clean_corpus
 
 
@@ -24,7 +24,12 @@ def clean_and_chunk(raw: Sequence[RawDocument], splitter: PassageSplitter) -> tu
         for author in sorted({document.author for document in raw})
         for document in clean_corpus([one for one in raw if one.author == author]).documents
     ]
-    return documents, [chunk for document in documents for chunk in chunk_document(document, splitter)]
+    return documents, chunk_documents(documents, splitter)
+
+
+def convert_the_model(home: Path) -> None:
+    """Convert the embedding model, which happens once per model and machine."""
+    Embedder(cache_folder=str(home / "models")).encode(["A first text."])
 
 
 def embed_and_index(home: Path, chunks: Sequence[Chunk]) -> SyncCounts:

@@ -38,8 +38,9 @@ class OpenVinoModel:
         import openvino  # type: ignore[import-untyped]
         from tokenizers import Tokenizer
 
+        # For throughput: several batches at once, each on cores of its own, do not wait for one another at every layer.
         self._compiled = openvino.Core().compile_model(
-            folder / GRAPH, "CPU", {"INFERENCE_PRECISION_HINT": precision, "PERFORMANCE_HINT": "LATENCY"}
+            folder / GRAPH, "CPU", {"INFERENCE_PRECISION_HINT": precision, "PERFORMANCE_HINT": "THROUGHPUT"}
         )
         self._inputs = {name for port in self._compiled.inputs for name in port.get_names()}
         self._tokenizer = Tokenizer.from_file(str(tokenizer_file))
@@ -59,11 +60,18 @@ class OpenVinoModel:
             batch_size: Texts computed at once.
         """
         import numpy as np
+        import openvino
 
         encodings = self._tokenizer.encode_batch([text.strip() for text in texts])
         lengths = [len(encoding.ids) for encoding in encodings]
         order = sorted(range(len(texts)), key=lambda place: -lengths[place])
         vectors = np.empty((len(texts), self.dimension), np.float32)
+        queue = openvino.AsyncInferQueue(self._compiled)
+
+        def keep(request: Any, batch: list[int]) -> None:
+            vectors[batch] = request.get_output_tensor(0).data
+
+        queue.set_callback(keep)
         for begin in range(0, len(order), batch_size):
             batch = order[begin : begin + batch_size]
             inputs = {
@@ -73,7 +81,8 @@ class OpenVinoModel:
             for row, place in enumerate(batch):
                 inputs["input_ids"][row, : lengths[place]] = encodings[place].ids
                 inputs["attention_mask"][row, : lengths[place]] = 1
-            vectors[batch] = self._compiled({name: inputs[name] for name in inputs if name in self._inputs})[0]
+            queue.start_async({name: inputs[name] for name in inputs if name in self._inputs}, batch)
+        queue.wait_all()
         return vectors
 
 

@@ -1,9 +1,10 @@
 """One author's vectors while the store is open: brought in step with the chunks, and searched."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from resources import vector_layout as layout
 from resources.embedder import EncodedTexts
@@ -20,6 +21,9 @@ BATCH_SIZE = 256
 
 PAGE_SIZE = 10_000
 """Ids and fingerprints per request: about 1 MB."""
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 Prepare = Callable[["QdrantClient", str], None]
 
@@ -87,7 +91,7 @@ class VectorSession:
     ) -> SyncCounts:
         """Bring the author's vectors in step with `chunks`.
 
-        Only texts without a vector are embedded, the longest first, and each batch is stored before the next is
+        Only texts without a vector are embedded, the longest first, and each batch is stored while the next is
         computed. New vectors are written before vanished ones are deleted, and the payload of a kept vector is renewed
         when it has changed. What has vanished goes from the collections of other embedding functions too, which keep
         the rest: going back to such a function embeds only what is new.
@@ -106,9 +110,8 @@ class VectorSession:
             elif stored[chunk.chunk_id] != layout.fingerprint(chunk, published.get(chunk.document_id)):
                 moved.append(chunk)
         missing.sort(key=lambda chunk: -chunk.n_tokens)
-        for begin in range(0, len(missing), BATCH_SIZE):
-            batch = missing[begin : begin + BATCH_SIZE]
-            vectors = encoder.encode_passages([chunk.text for chunk in batch])
+        batches = [missing[begin : begin + BATCH_SIZE] for begin in range(0, len(missing), BATCH_SIZE)]
+        for batch, vectors in _one_ahead(lambda batch: encoder.encode_passages([one.text for one in batch]), batches):
             persistently(self._client.upsert, collection, points=points_of(batch, vectors, published))
         self._renew(collection, moved, published)
         ids = {chunk.chunk_id for chunk in chunks}
@@ -291,3 +294,16 @@ class VectorSession:
                 # Other authors, who have not been built since, go on from what is theirs.
                 if name not in in_use and not self._client.count(name, exact=True).count:
                     self._client.delete_collection(name)
+
+
+def _one_ahead(compute: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[tuple[Item, Result]]:
+    """Yield each item with its result, while the result of the next one is computed in a thread."""
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        waiting: tuple[Item, Future[Result]] | None = None
+        for item in items:
+            following = (item, thread.submit(compute, item))
+            if waiting:
+                yield waiting[0], waiting[1].result()
+            waiting = following
+        if waiting:
+            yield waiting[0], waiting[1].result()

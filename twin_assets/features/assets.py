@@ -15,7 +15,7 @@ from twin_assets.collection.authors import load_author
 from twin_assets.documents import Chunk, CleanedDocument
 from twin_assets.errors import UserError
 from twin_assets.features import plots
-from twin_assets.features.chunking import build_splitter, chunk_document
+from twin_assets.features.chunking import build_splitter, chunk_documents
 from twin_assets.features.config import ChunkingConfig
 from twin_assets.features.corpus import clean_corpus
 from twin_assets.features.coverage import coverage
@@ -123,7 +123,7 @@ def chunks(
     If it fails, the previous table stays whole.
     """
     splitter = build_splitter(embedder.tokenizer_file, overlap_tokens=config.overlap_tokens)
-    rows = [chunk for document in cleaned_documents for chunk in chunk_document(document, splitter)]
+    rows = chunk_documents(cleaned_documents, splitter)
     by_document: dict[str, list[Chunk]] = {}
     for chunk in rows:
         by_document.setdefault(chunk.document_id, []).append(chunk)

@@ -7,6 +7,7 @@ whether a block is wanted, is decided in `furniture`; what happens inside a line
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import pairwise
 from typing import Any, Literal
 
@@ -168,6 +169,7 @@ def join_lines(text: str, *, wrapped: bool) -> str:
     return joined.rstrip()
 
 
+@cache
 def _parser(*, plain: bool) -> MarkdownIt:
     # Inline parsing is left out: a block needs only its source lines.
     parser = MarkdownIt("commonmark").enable("table")

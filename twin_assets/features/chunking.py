@@ -6,10 +6,12 @@ to mean anything alone, and the overlap. A code block or a table that fits the l
 above it stays in one piece.
 """
 
+import os
 import re
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -110,6 +112,22 @@ class PassageSplitter:
         return [len(encoding.ids) for encoding in self.tokenizer.encode_batch(list(texts))]
 
 
+class SpanCounts:
+    """How many tokens the spans of one text have, each counted once: counting is the larger part of the work."""
+
+    def __init__(self, text: str, splitter: PassageSplitter) -> None:
+        self._text = text
+        self._splitter = splitter
+        self._known: dict[Span, int] = {}
+
+    def __call__(self, spans: Sequence[Span]) -> list[int]:
+        """Return the number of tokens of each span, special tokens included."""
+        unknown = [span for span in spans if span not in self._known]
+        if unknown:
+            self._known.update(zip(unknown, self._splitter.count([self._text[a:b] for a, b in unknown]), strict=True))
+        return [self._known[span] for span in spans]
+
+
 def build_splitter(tokenizer_file: Path, *, max_tokens: int = MAX_TOKENS, overlap_tokens: int = 0) -> PassageSplitter:
     """Return a splitter for the tokenizer in a `tokenizer.json`.
 
@@ -139,6 +157,18 @@ def build_splitter(tokenizer_file: Path, *, max_tokens: int = MAX_TOKENS, overla
     return splitter
 
 
+def chunk_documents(documents: Sequence[CleanedDocument], splitter: PassageSplitter) -> list[Chunk]:
+    """Split documents into passages, several at a time: splitter and tokenizer are native code, and release the lock.
+
+    Returns:
+        The passages of all documents, in the order of the documents.
+    """
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        return [
+            chunk for chunks in threads.map(lambda one: chunk_document(one, splitter), documents) for chunk in chunks
+        ]
+
+
 def chunk_document(document: CleanedDocument, splitter: PassageSplitter) -> list[Chunk]:
     """Split one document into passages.
 
@@ -153,11 +183,12 @@ def chunk_document(document: CleanedDocument, splitter: PassageSplitter) -> list
     text = document.text
     headings = find_headings(text)
     spans = [span for section in sections(text, headings) for span in _split(text, section, splitter)]
-    spans = join_small(text, spans, headings, splitter)
+    tokens = SpanCounts(text, splitter)
+    spans = join_small(text, spans, headings, splitter, tokens)
     paths = heading_paths(text, spans, headings)
     spans = overlapping(text, spans, headings, splitter)
     passages = [text[start:end] for start, end in spans]
-    counts = splitter.count(passages)
+    counts = tokens(spans)
     parents = parent_spans(spans, counts, nested_sections(text, headings))
     seen: Counter[str] = Counter()
     chunks = []
@@ -184,24 +215,25 @@ def chunk_document(document: CleanedDocument, splitter: PassageSplitter) -> list
     return chunks
 
 
-def join_small(text: str, spans: Sequence[Span], headings: Sequence[Heading], splitter: PassageSplitter) -> list[Span]:
+def join_small(
+    text: str, spans: Sequence[Span], headings: Sequence[Heading], splitter: PassageSplitter, tokens: SpanCounts
+) -> list[Span]:
     """Join passages that are too small to stand alone with a neighbour.
 
     A lone heading goes with what follows, any other remnant (the last line of a paragraph, the closing fence of a code
     block) with what precedes it. Where the two do not fit together, both are cut anew into two that share the text.
     """
-    sizes = dict(zip(spans, splitter.count([text[start:end] for start, end in spans]), strict=True))
+    tokens(spans)  # All at once, which is faster than one after the other.
     opens = {heading.start for heading in headings}
     result = list(spans[:1])
     for span in spans[1:]:
         before = result[-1]
         lone_heading = not text[leading_headings_end(text, before, headings) : before[1]].strip()
-        remnant = sizes[span] < MIN_TOKENS and (span[0] not in opens or span == spans[-1])
-        opening = lone_heading or sizes[before] < MIN_TOKENS
+        [size_before, size] = tokens([before, span])
+        remnant = size < MIN_TOKENS and (span[0] not in opens or span == spans[-1])
+        opening = lone_heading or size_before < MIN_TOKENS
         if opening or remnant:
-            joined = _joined(text, before, span, splitter, opening=opening)
-            sizes.update(zip(joined, splitter.count([text[start:end] for start, end in joined]), strict=True))
-            result[-1:] = joined
+            result[-1:] = _joined(text, before, span, splitter, tokens, opening=opening)
         else:
             result.append(span)
     return result
@@ -249,12 +281,14 @@ def _split(text: str, section: Span, splitter: PassageSplitter) -> Iterator[Span
             yield start + offset + inner, start + offset + inner + len(piece)
 
 
-def _joined(text: str, before: Span, span: Span, splitter: PassageSplitter, *, opening: bool) -> list[Span]:
+def _joined(
+    text: str, before: Span, span: Span, splitter: PassageSplitter, tokens: SpanCounts, *, opening: bool
+) -> list[Span]:
     start, end = before[0], span[1]
     whole = text[start:end]
     if len(whole) > splitter.max_characters:
         return [before, span]
-    if splitter.count([whole])[0] <= splitter.own_tokens:
+    if tokens([(start, end)])[0] <= splitter.own_tokens:
         return [(start, end)]
     if opening:
         # With a space for each line break, the splitter takes the heading for the beginning of the first sentence.
@@ -266,9 +300,8 @@ def _joined(text: str, before: Span, span: Span, splitter: PassageSplitter, *, o
     result = [pieces.pop()]
     while pieces:
         last = pieces.pop()
-        if splitter.count([text[last[0] : result[0][1]]])[0] <= splitter.own_tokens:
+        if tokens([(last[0], result[0][1])])[0] <= splitter.own_tokens:
             result[0] = (last[0], result[0][1])
         else:
             result.insert(0, last)
-    sizes = splitter.count([text[first:stop] for first, stop in result])
-    return result if min(sizes) >= MIN_TOKENS else [before, span]
+    return result if min(tokens(result)) >= MIN_TOKENS else [before, span]

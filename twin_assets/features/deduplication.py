@@ -6,10 +6,12 @@ and where, is up to who reads `duplicate_of`.
 
 import math
 import re
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from hashlib import blake2b
-from typing import Any
+from itertools import chain
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -42,6 +44,9 @@ MAX_SHARING = 50
 What stands in so many documents, none of which repeats another, is a row of hashtags or a signature. Without a limit,
 nearly all pairs of an author's posts would be compared for it.
 """
+
+TOLERANCE = 4
+"""Standard deviations by which an estimate may miss: of 30,000 near-duplicates at the very threshold one is lost."""
 
 _WORD = re.compile(r"\w+")
 _BATCH = 20_000
@@ -130,7 +135,7 @@ def repeated_by(
         sketch = candidates.sketch(shingled[name])
         shares = {
             other: containment(shingled[name], shingled[other])
-            for other in candidates.sharing(sketch)
+            for other in candidates.near(sketch)
             if comparable(by_id[name], by_id[other])
         }
         best = min(shares, key=lambda other: (-shares[other], rank(by_id[other])), default=None)
@@ -170,40 +175,77 @@ def containment(one: Shingles, other: Shingles) -> float:
     return len(np.intersect1d(one, other, assume_unique=True)) / smaller if smaller else 0.0
 
 
+class Sketch(NamedTuple):
+    """A set of shingles, made small: its minima under each permutation, and how many shingles it has."""
+
+    minima: Shingles
+    """Of shape (PERMUTATIONS,), each with its permutation in it; empty if there are no shingles."""
+    size: int
+
+
 class Candidates:
-    """The kept documents that another one may repeat: those that share a minimum with it.
+    """The kept documents that another one may repeat: those that share enough minima with it.
 
     Only kept documents are in it, so that a text that stands there a thousand times is compared with one of them alone.
     """
 
     def __init__(self, *, seed: int) -> None:
-        self._seed = seed
-        self._sharing: dict[int, list[str]] = {}
-
-    def sketch(self, values: Shingles) -> list[int]:
-        """Return the minima of a document's shingles, each with its permutation; none if it has no words."""
         from datasketch import MinHash
 
+        self._blank = MinHash(num_perm=PERMUTATIONS, seed=seed, hashfunc=int)
+        self._names: list[str] = []
+        self._minima = np.empty((64, PERMUTATIONS), dtype=np.uint64)
+        self._sizes = np.empty(64)
+        self._sharing: defaultdict[int, list[int]] = defaultdict(list)
+
+    def sketch(self, values: Shingles) -> Sketch:
+        """Return the sketch of a document's shingles."""
         if not len(values):
-            return []
-        sketch = MinHash(num_perm=PERMUTATIONS, seed=self._seed, hashfunc=int)
+            return Sketch(np.empty(0, dtype=np.uint64), 0)
+        sketch = self._blank.copy()
         low_bits = values & np.uint64(0xFFFFFFFF)
         for start in range(0, len(low_bits), _BATCH):
             # In batches: datasketch holds one number per shingle and permutation, a gigabyte for a large repository.
             sketch.update_batch(low_bits[start : start + _BATCH])
-        return [int(minimum) * PERMUTATIONS + place for place, minimum in enumerate(sketch.hashvalues)]
+        minima = sketch.hashvalues.astype(np.uint64) * np.uint64(PERMUTATIONS)
+        return Sketch(minima + np.arange(PERMUTATIONS, dtype=np.uint64), len(values))
 
-    def add(self, name: str, sketch: Sequence[int]) -> None:
+    def add(self, name: str, sketch: Sketch) -> None:
         """Take in a kept document."""
-        for minimum in sketch:
-            sharing = self._sharing.setdefault(minimum, [])
+        place = len(self._names)
+        self._names.append(name)
+        if place == len(self._sizes):
+            self._minima = np.concatenate([self._minima, np.empty_like(self._minima)])
+            self._sizes = np.concatenate([self._sizes, np.empty_like(self._sizes)])
+        self._sizes[place] = sketch.size
+        if sketch.size:
+            self._minima[place] = sketch.minima
+        for minimum in sketch.minima.tolist():
+            sharing = self._sharing[minimum]
             if len(sharing) <= MAX_SHARING:
-                sharing.append(name)
+                sharing.append(place)
 
-    def sharing(self, sketch: Sequence[int]) -> set[str]:
-        """Return the documents taken in that share a minimum which not too many share."""
-        found = (self._sharing.get(minimum, []) for minimum in sketch)
-        return {name for sharing in found if len(sharing) <= MAX_SHARING for name in sharing}
+    def sharing(self, sketch: Sketch) -> list[int]:
+        """Return the places, in the order taken in, of the documents that share a minimum which not too many share."""
+        found = (self._sharing[minimum] for minimum in sketch.minima.tolist() if minimum in self._sharing)
+        return sorted(set(chain.from_iterable(sharing for sharing in found if len(sharing) <= MAX_SHARING)))
+
+    def near(self, sketch: Sketch) -> list[str]:
+        """Return the documents taken in that may be near-duplicates.
+
+        The share of minima that agree estimates the Jaccard similarity. Who stays `TOLERANCE` standard deviations below
+        what `NEAR_DUPLICATE` asks for is not worth a comparison.
+        """
+        places = self.sharing(sketch)
+        if not places:
+            return []
+        agreeing = (self._minima[places] == sketch.minima).sum(axis=1)
+        sizes = self._sizes[places]
+        shared = NEAR_DUPLICATE * np.minimum(sizes, sketch.size)
+        similarity = shared / (sizes + sketch.size - shared)
+        deviation = np.sqrt(PERMUTATIONS * similarity * (1 - similarity))
+        enough = agreeing >= PERMUTATIONS * similarity - TOLERANCE * deviation
+        return [self._names[place] for place, is_enough in zip(places, enough, strict=True) if is_enough]
 
 
 def _kind(document: CleanedDocument, kept: CleanedDocument) -> DuplicateKind:

@@ -8,6 +8,7 @@ Whole blocks are judged in `furniture`.
 import html
 import re
 from collections import Counter
+from functools import lru_cache
 
 from markdown_it.common.utils import normalizeReference
 
@@ -40,6 +41,8 @@ _GLUED_ICON = re.compile(r"^__(?=\w)|(?<=\S)__$")
 _ESCAPED_LIST = re.compile(r"\\(?=[-+]\s)|(?<=\d)\\(?=[.)]\s)")
 """What converters escape at the beginning of a text node, lest it be taken for a list; anything else may be LaTeX."""
 
+_LINE_MARK = re.compile(r"(?m)^[\s>]*(?:#{1,6}(?=\s|$)|[-*+](?=\s|$)|\d+[.)](?=\s))?")
+_INLINE_MARK = re.compile(r"\*\*|`|(?<!\w)_+|_+(?!\w)|(?<!\w)\*|\*(?!\w)|\\(?=\W)")
 _BOLD = re.compile(r"\*\*")
 _SPACE_AFTER_MARK = re.compile(r"(?<=[\w)”\"\u2019*])(\*\*|_) (?=[,.;:!?)”\]](?:\s|$|\*))")
 
@@ -97,11 +100,11 @@ def repair_emphasis(text: str) -> str:
     return _SPACE_AFTER_MARK.sub(r"\1", text)
 
 
+@lru_cache(maxsize=4096)  # Every step of cleaning asks for the same lines again.
 def shown(text: str) -> str:
     """Return the words of a block's Markdown as a reader sees them, on one line, without marks."""
-    text = re.sub(r"(?m)^[\s>]*(?:#{1,6}(?=\s|$)|[-*+](?=\s|$)|\d+[.)](?=\s))?", "", text)
-    text = re.sub(r"\*\*|`|(?<!\w)_+|_+(?!\w)|(?<!\w)\*|\*(?!\w)|\\(?=\W)", "", text)
-    return " ".join(text.split())
+    text = _LINE_MARK.sub("", text)
+    return " ".join(_INLINE_MARK.sub("", text).split())
 
 
 def _park_code(text: str, parked: list[str]) -> str:

@@ -3,6 +3,7 @@
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import pairwise
 
 from markdown_it import MarkdownIt
@@ -24,14 +25,12 @@ class Heading:
 
 def find_headings(text: str) -> list[Heading]:
     """Return the headings of a Markdown text in order; what looks like one inside code, a quote or a list is none."""
-    parser = MarkdownIt("commonmark")
-    parser.core.ruler.enableOnly(["normalize", "block"])
     offsets = [0]
     for line in text.split("\n"):
         offsets.append(offsets[-1] + len(line) + 1)
     found = []
     # A lone carriage return would be a line break to the parser, and none to us; a space keeps the offsets.
-    for token, inline in pairwise(parser.parse(text.replace("\r", " "))):
+    for token, inline in pairwise(_parser().parse(text.replace("\r", " "))):
         if token.type == "heading_open" and token.level == 0 and token.map:
             start, end = offsets[token.map[0]], min(offsets[token.map[1]], len(text))
             indent = len(text[start:end]) - len(text[start:end].lstrip())
@@ -97,3 +96,11 @@ def leading_headings_end(text: str, span: Span, headings: Sequence[Heading]) -> 
             break
         reached = min(headings[place].end, end)
     return reached
+
+
+@cache
+def _parser() -> MarkdownIt:
+    # Inline parsing is left out: a heading needs only its source lines.
+    parser = MarkdownIt("commonmark")
+    parser.core.ruler.enableOnly(["normalize", "block"])
+    return parser
