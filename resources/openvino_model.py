@@ -7,6 +7,7 @@ import os
 import shutil
 import tempfile
 import warnings
+from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -42,6 +43,7 @@ class OpenVinoModel:
         self._compiled = openvino.Core().compile_model(
             folder / GRAPH, "CPU", {"INFERENCE_PRECISION_HINT": precision, "PERFORMANCE_HINT": "THROUGHPUT"}
         )
+        self._streams = int(self._compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS"))
         self._inputs = {name for port in self._compiled.inputs for name in port.get_names()}
         self._tokenizer = Tokenizer.from_file(str(tokenizer_file))
         self._tokenizer.enable_truncation(max_tokens)
@@ -60,18 +62,22 @@ class OpenVinoModel:
             batch_size: Texts computed at once.
         """
         import numpy as np
-        import openvino
 
         encodings = self._tokenizer.encode_batch([text.strip() for text in texts])
         lengths = [len(encoding.ids) for encoding in encodings]
         order = sorted(range(len(texts)), key=lambda place: -lengths[place])
         vectors = np.empty((len(texts), self.dimension), np.float32)
-        queue = openvino.AsyncInferQueue(self._compiled)
+        # One request more than run at a time waits ready. Not an AsyncInferQueue: its callbacks need Python's lock in
+        # the runtime's threads, and the end of the model, which holds that lock, waits for those threads.
+        idle = [self._compiled.create_infer_request() for _ in range(self._streams + 1)]
+        running: deque[tuple[Any, list[int]]] = deque()
 
-        def keep(request: Any, batch: list[int]) -> None:
+        def fetch() -> None:
+            request, batch = running.popleft()
+            request.wait()
             vectors[batch] = request.get_output_tensor(0).data
+            idle.append(request)
 
-        queue.set_callback(keep)
         for begin in range(0, len(order), batch_size):
             batch = order[begin : begin + batch_size]
             inputs = {
@@ -81,8 +87,13 @@ class OpenVinoModel:
             for row, place in enumerate(batch):
                 inputs["input_ids"][row, : lengths[place]] = encodings[place].ids
                 inputs["attention_mask"][row, : lengths[place]] = 1
-            queue.start_async({name: inputs[name] for name in inputs if name in self._inputs}, batch)
-        queue.wait_all()
+            if not idle:
+                fetch()
+            request = idle.pop()
+            request.start_async({name: inputs[name] for name in inputs if name in self._inputs})
+            running.append((request, batch))
+        while running:
+            fetch()
         return vectors
 
 

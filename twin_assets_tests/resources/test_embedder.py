@@ -51,6 +51,18 @@ def test_the_order_and_company_of_texts_does_not_matter(cache):
     assert embedder.encode([]).shape == (0, 384)
 
 
+def test_a_model_comes_to_its_end_while_others_are_at_work(cache):
+    program = (
+        "from resources.embedder import Embedder\n"
+        "for _ in range(6):\n"
+        f"    model = Embedder(backend='openvino', cache_folder={str(cache)!r})\n"
+        "    model.encode([f'The ferry leaves at {hour}, if the tide allows.' * (1 + hour % 9) for hour in range(60)])\n"
+        "    del model\n"
+    )
+
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=120, capture_output=True)
+
+
 def test_a_converted_model_is_used_without_torch_and_without_converting_again(cache):
     Embedder(backend="openvino", cache_folder=str(cache)).encode(["Convert."])
     program = (
