@@ -56,7 +56,7 @@ def test_a_model_comes_to_its_end_while_others_are_at_work(cache):
         "from resources.embedder import Embedder\n"
         "for _ in range(6):\n"
         f"    model = Embedder(backend='openvino', cache_folder={str(cache)!r})\n"
-        "    model.encode([f'The ferry leaves at {hour}, if the tide allows.' * (1 + hour % 9) for hour in range(60)])\n"
+        "    model.encode([f'The ferry leaves at {hour}, by the tide.' * (1 + hour % 9) for hour in range(60)])\n"
         "    del model\n"
     )
 
