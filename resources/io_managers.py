@@ -17,9 +17,7 @@ from upath import UPath
 
 from resources.artifacts import ArtifactStore, refusals_told, writing
 from resources.schemas import arrow_schema
-from twin_assets.documents import Entity
-
-SPLITS = ("train", "test")
+from twin_assets.documents import SPLITS, Entity
 
 Row = TypeVar("Row", bound=Entity)
 
@@ -86,13 +84,14 @@ class TableIOManager(ArtifactIOManager):
 
 
 class DatasetIOManager(ArtifactIOManager):
-    """Rows with a `split` as a folder of two Parquet files, which `datasets.load_dataset` reads as it is."""
+    """Rows with a `split` as a folder of one Parquet file per side, which `datasets.load_dataset` reads as it is."""
 
     def write(self, path: UPath, value: Iterable[Any]) -> None:
-        """Write train.parquet and test.parquet; neither takes its place before both are written.
+        """Write train.parquet, test.parquet and, if it has rows, validation.parquet.
 
-        The two moves are one after the other: a process that is killed between them, or two that write at once, can
-        leave files of two writings side by side, until the asset is built again.
+        None takes its place before all are written.
+        The moves are one after the other: a process that is killed between them, or two that write at once, can leave
+        files of two writings side by side, until the asset is built again.
 
         Raises:
             ValueError: If there are no rows.
@@ -101,16 +100,23 @@ class DatasetIOManager(ArtifactIOManager):
         if not rows:
             raise ValueError(f"No rows for {path.name}: an asset never stores an empty dataset.")
         # A new train split beside an old test split would let documents leak from one into the other.
-        with ExitStack() as both:
-            for split in SPLITS:
+        sides = {split: [row for row in rows if row.split == split] for split in SPLITS}
+        with ExitStack() as all_of_them:
+            for split, of_side in sides.items():
                 file = path / f"{split}.parquet"
-                partial = both.enter_context(writing(file))
+                if split == "validation" and not of_side:
+                    # An empty file would keep `datasets.load_dataset` from reading the folder.
+                    all_of_them.callback(file.unlink, missing_ok=True)
+                    continue
+                partial = all_of_them.enter_context(writing(file))
                 with refusals_told(file):
-                    write_rows(partial, [row for row in rows if row.split == split], kind=type(rows[0]))
+                    write_rows(partial, of_side, kind=type(rows[0]))
 
     def read(self, path: UPath, kind: type[Entity]) -> list[Entity]:
-        """Read the rows of both splits, train first."""
-        return [row for split in SPLITS for row in read_rows(path / f"{split}.parquet", kind)]
+        """Read the rows of all sides, train first; datasets of earlier releases have no validation side."""
+        files = {split: path / f"{split}.parquet" for split in SPLITS}
+        there = [file for split, file in files.items() if split != "validation" or file.exists()]
+        return [row for file in there for row in read_rows(file, kind)]
 
 
 class ReportIOManager(ArtifactIOManager):

@@ -1,10 +1,12 @@
 """The project: what an asset needs to know that is neither a service nor a run's configuration."""
 
+from datetime import date
 from pathlib import Path
 
 import dagster as dg
 from pydantic import Field
 
+from twin_assets.documents import SplitRule
 from twin_assets.settings import Settings
 
 
@@ -14,6 +16,8 @@ class Project(dg.ConfigurableResource):  # type: ignore[type-arg]
     authors_dir: str = Field(description="Folder of the author files")
     seed: int = Field(default=0, description="Seed of the split, of sampling and of training")
     test_fraction: float = Field(default=0.15, description="Share of documents held out from training")
+    validation_fraction: float = Field(default=0.1, description="Share of documents kept for validation")
+    test_since: str | None = Field(default=None, description="Day since which what is published is held out instead")
     base_model: str = Field(default="offline", description="'offline', or the hub id or path of the model to fine-tune")
     base_model_revision: str = Field(default="main", description="Revision of the hub model")
     base_model_licence: str = Field(default="unknown", description="Licence of the hub model")
@@ -29,6 +33,8 @@ class Project(dg.ConfigurableResource):  # type: ignore[type-arg]
             authors_dir=str(settings.authors_dir),
             seed=settings.seed,
             test_fraction=settings.test_fraction,
+            validation_fraction=settings.validation_fraction,
+            test_since=settings.test_since.isoformat() if settings.test_since else None,
             base_model=settings.base_model,
             base_model_revision=settings.base_model_revision,
             base_model_licence=settings.base_model_licence,
@@ -41,11 +47,23 @@ class Project(dg.ConfigurableResource):  # type: ignore[type-arg]
         """The folder of the author files."""
         return Path(self.authors_dir)
 
+    @property
+    def split_rule(self) -> SplitRule:
+        """How documents are drawn for training, validation and test."""
+        return SplitRule(
+            seed=self.seed,
+            test_fraction=self.test_fraction,
+            validation_fraction=self.validation_fraction,
+            test_since=date.fromisoformat(self.test_since) if self.test_since else None,
+        )
+
     def shaping_results(self) -> dict[str, str | int | float]:
         """Return the settings that decide what an asset holds, by name; places and addresses decide nothing."""
         return {
             "seed": self.seed,
             "test_fraction": self.test_fraction,
+            "validation_fraction": self.validation_fraction,
+            "test_since": self.test_since or "",
             "base_model": self.base_model,
             "base_model_revision": self.base_model_revision,
             "embedding_model": self.embedding_model,

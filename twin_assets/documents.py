@@ -9,7 +9,7 @@ import hashlib
 import json
 import re
 import uuid
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
@@ -22,7 +22,8 @@ CATEGORIES: tuple[Category, ...] = ("articles", "posts", "repositories")
 
 DuplicateKind = Literal["exact", "near", "cross-post"]
 
-Split = Literal["train", "test"]
+Split = Literal["train", "validation", "test"]
+SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 
 _ID_NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "https://twin-assets.example/ids")
 
@@ -133,6 +134,19 @@ class Chunk(Entity):
     parent_end: int | None = Field(default=None, description="Offset after the last character of that passage")
 
 
+class SplitRule(Entity):
+    """How documents are drawn for training, validation and test; every stage has to use the same."""
+
+    seed: int = Field(default=0, description="Another seed gives another draw")
+    test_fraction: float = Field(default=0.15, description="Share of the documents to hold out, in (0, 1)")
+    validation_fraction: float = Field(
+        default=0.0, description="Share to keep for choosing between trainings, in [0, 1 - test_fraction)"
+    )
+    test_since: date | None = Field(
+        default=None, description="If given, what was first published since this day is the test side, and nothing else"
+    )
+
+
 class InstructRow(Entity):
     """One instruction with an answer grounded in the author's own text."""
 
@@ -143,9 +157,22 @@ class InstructRow(Entity):
     document_id: str = Field(description="Document the answer stands in")
     start: int = Field(description="Offset of the answer's first character in the cleaned text")
     end: int = Field(description="Offset after the answer's last character in the cleaned text")
-    generator: str = Field(description="What wrote the instruction, with its version")
-    prompt_hash: str = Field(description="SHA-256 of the template and its inputs")
-    split: Split = Field(description="train or test; a document and its near-duplicates share one side")
+    generator: str = Field(description="What wrote the row, with its version, such as extractive@1 or teacher@1")
+    prompt_hash: str = Field(description="SHA-256 of the template or prompt and its inputs")
+    split: Split = Field(description="train, validation or test; a document and its near-duplicates share one side")
+    kind: str = Field(default="", description="What is asked for: explain, write, continue, summarise, code, ...")
+    passage_start: int | None = Field(default=None, description="Offset of the passage that a written answer rests on")
+    passage_end: int | None = Field(default=None, description="Offset after that passage; none if answer is verbatim")
+    support: float = Field(default=1.0, description="Share of the answer's sentences that its passage supports, 0 to 1")
+    quality: int | None = Field(default=None, description="Judge's score, 1 (useless) to 4 (excellent); none unasked")
+    quality_reason: str | None = Field(default=None, description="Judge's reason for the score")
+    calls: list[str] = Field(default_factory=list, description="Keys of the language model's calls behind the row")
+    cost: float = Field(default=0.0, description="Price of those calls that is the row's own share, in US dollars")
+
+    @property
+    def row_id(self) -> str:
+        """Twelve digits of the hash of what is asked and answered, by which a person names the row."""
+        return content_hash([self.instruction, self.answer, self.document_id])[:12]
 
 
 class PreferenceRow(Entity):
@@ -153,7 +180,7 @@ class PreferenceRow(Entity):
 
     prompt: str = Field(description="What a person would ask")
     chosen: str = Field(description="The author's passage, verbatim")
-    rejected: str = Field(description="What the base model wrote for the same prompt")
+    rejected: str = Field(description="What a model wrote for the same prompt")
     author: str = Field(description="Slug of the author")
     category: Category = Field(description="articles, posts or repositories")
     document_id: str = Field(description="Document that chosen stands in")
@@ -161,7 +188,15 @@ class PreferenceRow(Entity):
     end: int = Field(description="Offset after chosen's last character in the cleaned text")
     rejected_by: str = Field(description="Model that wrote rejected: its data version and generation settings")
     prompt_hash: str = Field(description="SHA-256 of the prompt, the model and the generation settings")
-    split: Split = Field(description="train or test, as the document's rows in instruct_dataset")
+    split: Split = Field(description="train, validation or test, as the document's rows in instruct_dataset")
+    generator: str = Field(default="", description="What made the pair: model@1, teacher@1, feedback@1 or import@1")
+    calls: list[str] = Field(default_factory=list, description="Keys of the language model's calls behind the pair")
+    cost: float = Field(default=0.0, description="Price of those calls that is the pair's own share, in US dollars")
+
+    @property
+    def row_id(self) -> str:
+        """Twelve digits of the hash of the pair, by which a person names it."""
+        return content_hash([self.prompt, self.chosen, self.rejected, self.document_id])[:12]
 
 
 class BaseModelRef(Entity):

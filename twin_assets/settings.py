@@ -4,11 +4,12 @@ A profile (`TWIN_PROFILE`) is only a set of defaults; every value can be set alo
 Nothing else in the project looks at environment variables. Secrets are `SecretStr`, so that no repr shows them.
 """
 
+from datetime import date
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit, urlunsplit
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
@@ -109,6 +110,40 @@ class Settings(BaseSettings):
     base_model_licence: str = Field(default="unknown", description="Licence of the hub model, kept with every version")
     hub_offline: bool = Field(default=True, description="Forbid downloads from a model hub")
 
+    teacher_url: str = Field(
+        default="https://api.openai.com/v1",
+        validation_alias=AliasChoices("TWIN_TEACHER_URL", "OPENAI_BASE_URL"),
+        description="OpenAI-compatible endpoint of the teacher and the judge",
+    )
+    teacher_key: SecretStr | None = Field(
+        default=None, validation_alias=AliasChoices("TWIN_TEACHER_KEY", "OPENAI_API_KEY"), description="Its key"
+    )
+    teacher_model: str | None = Field(
+        default=None, description="Model that writes instructions and answers; none asked"
+    )
+    judge_model: str | None = Field(default=None, description="Model that scores rows from 1 to 4; none asked")
+    teacher_input_price: float = Field(default=0.0, ge=0, description="US dollars per million tokens of questions")
+    teacher_output_price: float = Field(default=0.0, ge=0, description="US dollars per million tokens of answers")
+    teacher_concurrency: int = Field(default=4, ge=1, description="Questions asked at once, at most")
+    teacher_timeout_seconds: float = Field(default=60.0, gt=0, description="How long one answer may take")
+    teacher_max_cost: float = Field(default=1.0, ge=0, description="US dollars that one run may spend")
+    teacher_max_tokens: int = Field(default=2_000_000, ge=0, description="Tokens that one run may spend")
+
+    instruct_generators: dict[str, float] = Field(
+        default={"extractive": 1.0},
+        description="Who writes instruct rows, with weights: extractive, teacher, evolve, import",
+    )
+    preference_generators: dict[str, float] = Field(
+        default={"model": 1.0},
+        description="Who writes preference pairs, with weights: model, teacher, feedback, import",
+    )
+    general_dataset: str | None = Field(
+        default=None, description="General instruction set to mix in: a JSONL or Parquet path, or a hub id"
+    )
+    general_ratio: float = Field(
+        default=0.0, ge=0, le=10, description="Rows of the general set for each training row of the author's"
+    )
+
     crawl_user_agent: str = Field(
         default="twin_assets/0.1 (+https://twin-assets.example)", description="Who we say we are when we ask a site"
     )
@@ -121,6 +156,12 @@ class Settings(BaseSettings):
     seed: int = Field(default=0, description="Seed of the split, of sampling and of training")
     test_fraction: float = Field(
         default=0.15, gt=0, lt=0.5, description="Share of documents held out from training, for evaluation"
+    )
+    validation_fraction: float = Field(
+        default=0.1, ge=0, lt=0.5, description="Share of documents kept for validation, of authors with 20 or more"
+    )
+    test_since: date | None = Field(
+        default=None, description="Hold out what was published since this day (YYYY-MM-DD), in place of a share"
     )
     lock_timeout_seconds: float = Field(
         default=60.0, ge=0, description="How long a step waits for an embedded store that another process holds"

@@ -1,20 +1,24 @@
 """Assets of the dataset stage: what the models learn from, every row grounded in the author's own text."""
 
 from collections import Counter
+from typing import NoReturn
 
 import dagster as dg
 
 from resources.artifacts import ArtifactStore
 from resources.project import Project
 from twin_assets.automation import follow_inputs
-from twin_assets.datasets.instruct import build_instruct_rows
-from twin_assets.datasets.preferences import (
+from twin_assets.datasets.curation.splitting import split_documents
+from twin_assets.datasets.generation.contract import Material
+from twin_assets.datasets.generation.extractive import Extractive
+from twin_assets.datasets.generation.preferences import (
     build_preference_rows,
     preference_prompt_hash,
     preference_prompts,
     reusable_rejections,
 )
-from twin_assets.documents import BaseModelRef, CleanedDocument, InstructRow, PreferenceRow
+from twin_assets.documents import SPLITS, BaseModelRef, CleanedDocument, InstructRow, PreferenceRow
+from twin_assets.errors import UserError
 from twin_assets.inference.generation import CausalModel, GenerationSettings
 from twin_assets.observed_settings import SETTINGS
 from twin_assets.partitions import authors_partitions
@@ -57,7 +61,15 @@ def instruct_dataset(
 
     If it fails, the previous dataset stays whole.
     """
-    result = build_instruct_rows(cleaned_documents, seed=project.seed, test_fraction=project.test_fraction)
+    material = Material(
+        author=context.partition_key,
+        documents=cleaned_documents,
+        splits=split_documents(cleaned_documents, project.split_rule),
+        seed=project.seed,
+        ask=_no_teacher,
+        report=context.log.info,
+    )
+    result = Extractive().generate(material)
     splits = Counter(row.split for row in result.rows)
     return table_result(
         result.rows,
@@ -67,6 +79,7 @@ def instruct_dataset(
             "summary": f"{len(result.rows):,} rows: {splits['train']:,} train, {splits['test']:,} test",
             "rows": len(result.rows),
             "rows_train": splits["train"],
+            "rows_validation": splits["validation"],
             "rows_test": splits["test"],
             "rows_dropped": sum(result.dropped.values()),
             "dropped_by_reason": count_table(result.dropped, key="reason", value="passages"),
@@ -128,6 +141,7 @@ def preference_dataset(
             f"{len(missing):,} texts generated",
             "rows": len(result.rows),
             "rows_train": splits["train"],
+            "rows_validation": splits["validation"],
             "rows_test": splits["test"],
             "generated": len(missing),
             "generations_reused": len(prompts) - len(missing),
@@ -146,8 +160,12 @@ def preference_dataset(
 
 def _previous_rows(artifacts: ArtifactStore, author: str) -> list[PreferenceRow]:
     """Return the rows that the last materialization left, if there was one: they are what is looked up."""
-    from resources.io_managers import SPLITS, read_rows
+    from resources.io_managers import read_rows
 
     folder = artifacts.path("preference_dataset", author)
     files = [folder / f"{split}.parquet" for split in SPLITS]
     return [row for file in files if file.exists() for row in read_rows(file, PreferenceRow)]
+
+
+def _no_teacher() -> NoReturn:
+    raise UserError("no teacher")

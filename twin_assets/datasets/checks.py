@@ -12,8 +12,8 @@ import dagster as dg
 from resources.project import Project
 from twin_assets.checks import none_of, verdict
 from twin_assets.datasets.assets import instruct_dataset, preference_dataset
-from twin_assets.datasets.splitting import split_documents
-from twin_assets.datasets.statistics import (
+from twin_assets.datasets.curation.splitting import split_documents
+from twin_assets.datasets.curation.statistics import (
     answers_in_both_splits,
     chosen_equal_rejected,
     documents_in_both_splits,
@@ -37,7 +37,7 @@ MIN_TRAIN_ROWS = 20
 def enough_text(cleaned_documents: list[CleanedDocument], project: Project) -> dg.AssetCheckResult:
     """There are documents and words enough to hold some back for evaluation."""
     try:
-        split = split_documents(cleaned_documents, seed=project.seed, test_fraction=project.test_fraction)
+        split = split_documents(cleaned_documents, project.split_rule)
     except UserError as error:
         return dg.AssetCheckResult(passed=False, description=str(error))
     held_out = sum(side == "test" for side in split.values())

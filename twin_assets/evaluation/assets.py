@@ -12,7 +12,7 @@ from resources.tracker import CHAMPION, Tracker, registered_name
 from resources.vector_store import VectorStore
 from twin_assets.automation import follow_inputs
 from twin_assets.collection.authors import author_names, load_author
-from twin_assets.datasets.splitting import split_documents
+from twin_assets.datasets.curation.splitting import split_documents
 from twin_assets.documents import BaseModelRef, Chunk, CleanedDocument, InstructRow
 from twin_assets.evaluation import pages, plots
 from twin_assets.evaluation.leaderboard import leaderboard_rows
@@ -78,7 +78,7 @@ def style_profile(
     If it fails, the previous profile stays whole.
     """
     author = context.partition_key
-    split = split_documents(cleaned_documents, seed=project.seed, test_fraction=project.test_fraction)
+    split = split_documents(cleaned_documents, project.split_rule)
     texts = [
         document.text
         for document in cleaned_documents
@@ -132,7 +132,7 @@ def eval_report(
     """
     author = context.partition_key
     own = cleaned_documents[author]
-    split = split_documents(own, seed=project.seed, test_fraction=project.test_fraction)
+    split = split_documents(own, project.split_rule)
     held_out = [d for d in own if split[d.document_id] == "test" and d.duplicate_of is None]
     refuse_what_was_trained_on(held_out, instruct_dataset)
     rows = held_out_prompts(instruct_dataset, limit=config.prompts)

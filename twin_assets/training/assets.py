@@ -77,8 +77,7 @@ def base_model(
     selected = training_side(
         cleaned_documents,
         authors=author_slugs(project.authors_path),
-        seed=project.seed,
-        test_fraction=project.test_fraction,
+        rule=project.split_rule,
     )
     corpus = selected.documents
     folder = artifacts.folder("base_model")

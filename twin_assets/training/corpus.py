@@ -6,9 +6,9 @@ One model serves all authors, so a text that one of them may train on must not s
 from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
-from twin_assets.datasets.overlap import SeenTexts
-from twin_assets.datasets.splitting import TooLittleTextError, split_documents
-from twin_assets.documents import CleanedDocument
+from twin_assets.datasets.curation.overlap import SeenTexts
+from twin_assets.datasets.curation.splitting import TooLittleTextError, split_documents
+from twin_assets.documents import CleanedDocument, SplitRule
 from twin_assets.errors import UserError
 
 
@@ -26,8 +26,7 @@ def training_side(
     cleaned_documents: Mapping[str, list[CleanedDocument]],
     *,
     authors: Collection[str],
-    seed: int,
-    test_fraction: float,
+    rule: SplitRule,
 ) -> Corpus:
     """Return the documents of all authors that may be trained on: held out for nobody, and each text once.
 
@@ -36,8 +35,7 @@ def training_side(
     Args:
         cleaned_documents: Documents by author.
         authors: The authors who have an author file.
-        seed: Draws the split.
-        test_fraction: Share of the documents that is held out.
+        rule: Draws the split.
 
     Raises:
         UserError: If no author has a file, or none who has one has text enough.
@@ -49,12 +47,12 @@ def training_side(
         if author not in authors:
             continue
         try:
-            split = split_documents(documents, seed=seed, test_fraction=test_fraction)
+            split = split_documents(documents, rule)
         except TooLittleTextError as error:
             refused = error
             continue
         for document in documents:
-            if split[document.document_id] == "test":
+            if split[document.document_id] != "train":
                 held_out.add(document.document_id, document.text)
             elif document.duplicate_of is None:
                 train.append(document)

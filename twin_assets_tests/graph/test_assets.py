@@ -11,8 +11,8 @@ from upath import UPath
 
 from resources.io_managers import read_rows
 from resources.tracker import CANDIDATE
-from twin_assets.datasets.splitting import split_documents
-from twin_assets.documents import Chunk, CleanedDocument, InstructRow, PreferenceRow
+from twin_assets.datasets.curation.splitting import split_documents
+from twin_assets.documents import Chunk, CleanedDocument, InstructRow, PreferenceRow, SplitRule
 from twin_assets.reporting import rows_version
 from twin_assets.training.manifest import read_manifest, verify_manifest
 
@@ -164,7 +164,7 @@ def test_a_checkpoint_is_whole_and_names_what_it_was_trained_from(built, asset):
 
 def test_the_base_model_is_trained_on_nothing_that_is_held_out(built):
     documents = read_rows(UPath(built.artifacts) / f"cleaned_documents/{AUTHOR}.parquet", CleanedDocument)
-    split = split_documents(documents, seed=0)
+    split = split_documents(documents, SplitRule(seed=0))
     train = [d for d in documents if split[d.document_id] == "train" and d.duplicate_of is None]
     assert {row.document_id for row in _rows(built, "test")} <= {d for d, side in split.items() if side == "test"}
     assert read_manifest(built.artifacts / "base_model").spec.dataset_version == rows_version(train).value

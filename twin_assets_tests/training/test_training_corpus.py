@@ -4,12 +4,12 @@ import random
 
 import pytest
 
-from twin_assets.datasets.splitting import TooLittleTextError, split_documents
-from twin_assets.documents import CleanedDocument, content_hash
+from twin_assets.datasets.curation.splitting import TooLittleTextError, split_documents
+from twin_assets.documents import CleanedDocument, SplitRule, content_hash
 from twin_assets.errors import UserError
 from twin_assets.training.corpus import training_side
 
-OPTIONS = {"seed": 0, "test_fraction": 0.3}
+RULE = SplitRule(seed=0, test_fraction=0.3)
 
 
 def document(author: str, number: int, text: str | None = None, **fields: object) -> CleanedDocument:
@@ -41,13 +41,13 @@ def ids_of(documents: list[CleanedDocument]) -> set[str]:
 
 
 def held_out_of(documents: list[CleanedDocument]) -> list[CleanedDocument]:
-    split = split_documents(documents, **OPTIONS)
+    split = split_documents(documents, RULE)
     return [one for one in documents if split[one.document_id] == "test"]
 
 
 def test_all_of_the_training_side_is_trained_on_and_nothing_that_is_held_out():
     both = {"ann": writings("ann"), "bob": writings("bob")}
-    corpus = training_side(both, authors=["ann", "bob"], **OPTIONS)
+    corpus = training_side(both, authors=["ann", "bob"], rule=RULE)
     held_out = ids_of(held_out_of(both["ann"])) | ids_of(held_out_of(both["bob"]))
 
     assert held_out
@@ -62,7 +62,7 @@ def test_a_text_that_is_held_out_for_another_author_is_not_trained_on():
     both["ann"][both["ann"].index(trained)] = trained.model_copy(
         update={"text": "First published by Bob. " + theirs.text}
     )
-    corpus = training_side(both, authors=["ann", "bob"], **OPTIONS)
+    corpus = training_side(both, authors=["ann", "bob"], rule=RULE)
 
     assert trained.document_id not in ids_of(corpus.documents)
     assert ids_of(corpus.held_out_elsewhere) == {trained.document_id}
@@ -73,7 +73,7 @@ def test_a_repost_is_trained_on_once():
     own = writings("ann")
     first = next(one for one in own if one not in held_out_of(own))
     repost = document("ann", 99, first.text, duplicate_of=first.document_id)
-    corpus = training_side({"ann": [*own, repost]}, authors=["ann"], **OPTIONS)
+    corpus = training_side({"ann": [*own, repost]}, authors=["ann"], rule=RULE)
 
     assert first.document_id in ids_of(corpus.documents)
     assert repost.document_id not in ids_of(corpus.documents)
@@ -81,17 +81,17 @@ def test_a_repost_is_trained_on_once():
 
 def test_an_author_whose_file_is_gone_is_left_out():
     both = {"ann": writings("ann"), "bob": writings("bob")}
-    corpus = training_side(both, authors=["bob"], **OPTIONS)
+    corpus = training_side(both, authors=["bob"], rule=RULE)
 
     assert {one.author for one in corpus.documents} == {"bob"}
     assert corpus.without_file == ["ann"]
     with pytest.raises(UserError, match="has an author file"):
-        training_side(both, authors=[], **OPTIONS)
+        training_side(both, authors=[], rule=RULE)
 
 
 def test_an_author_with_too_little_text_is_left_out_but_not_everybody():
     little = {"ann": writings("ann")[:2], "bob": writings("bob")}
 
-    assert {one.author for one in training_side(little, authors=["ann", "bob"], **OPTIONS).documents} == {"bob"}
+    assert {one.author for one in training_side(little, authors=["ann", "bob"], rule=RULE).documents} == {"bob"}
     with pytest.raises(TooLittleTextError, match="ann has 2 distinct documents"):
-        training_side({"ann": little["ann"]}, authors=["ann"], **OPTIONS)
+        training_side({"ann": little["ann"]}, authors=["ann"], rule=RULE)

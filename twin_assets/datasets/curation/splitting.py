@@ -6,9 +6,10 @@ nearly repeat each other share a side, so that nothing held out has been read in
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
 from typing import NamedTuple
 
-from twin_assets.documents import CATEGORIES, Category, CleanedDocument, Split, content_hash
+from twin_assets.documents import CATEGORIES, Category, CleanedDocument, Split, SplitRule, content_hash
 from twin_assets.errors import UserError
 
 MIN_DOCUMENTS = 6
@@ -26,6 +27,10 @@ class TooLittleTextError(UserError):
     """An author has written, or has given, too little to train a twin and to hold something out."""
 
 
+MIN_CLUSTERS_FOR_VALIDATION = 20
+"""From so many distinct documents on some are kept for validation; a smaller author has none to spare."""
+
+
 class _Cluster(NamedTuple):
     """A document together with those that nearly repeat it."""
 
@@ -33,48 +38,56 @@ class _Cluster(NamedTuple):
     root: str
     category: Category
     n_words: int
+    published: date | None
 
 
-def split_documents(
-    documents: Sequence[CleanedDocument], *, seed: int, test_fraction: float = 0.15
-) -> dict[str, Split]:
+def split_documents(documents: Sequence[CleanedDocument], rule: SplitRule) -> dict[str, Split]:
     """Return the side of every document of an author.
 
     A cluster of near-duplicates is held out if the hash of the seed and of its root's id, read as a number in [0, 1),
-    falls below `test_fraction`. So a document keeps its side when others are added, with one exception: a small corpus
-    is guaranteed a minimum on either side, filled with the clusters of the lowest numbers (for test) and of the highest
-    (for train). Guaranteed for test are one cluster of prose if there are two, of every category that has at least
-    four the whole number below `test_fraction` of them (or one), and two altogether; for train, one of prose and three
-    altogether. As a corpus grows, a cluster that was there only to fill a minimum may give its place to one with a
-    lower (higher) number.
+    falls below `test_fraction`, and is for validation if it falls below `test_fraction + validation_fraction`. So a
+    document keeps its side when others are added, with one exception: a small corpus is guaranteed a minimum on either
+    side, filled with the clusters of the lowest numbers (for test) and of the highest (for train). Guaranteed for test
+    are one cluster of prose if there are two, of every category that has at least four the whole number below
+    `test_fraction` of them (or one), and two altogether; for train, one of prose and three altogether. As a corpus
+    grows, a cluster that was there only to fill a minimum may give its place to one with a lower (higher) number.
+
+    With `test_since` the test side is what was first published since that day, and nothing else.
 
     Args:
         documents: All cleaned documents of one author.
-        seed: Another seed gives another draw.
-        test_fraction: Share of the clusters to hold out, in (0, 1).
+        rule: How they are drawn.
 
     Returns:
-        `document_id` -> `train` or `test`.
+        `document_id` -> `train`, `validation` or `test`.
 
     Raises:
-        TooLittleTextError: If there are fewer than 6 distinct documents or fewer than 3,000 words in them.
-        ValueError: If `test_fraction` is not between 0 and 1.
+        TooLittleTextError: If there are fewer than 6 distinct documents or fewer than 3,000 words in them, or too few
+            before or after `test_since`.
+        ValueError: If the shares are not between 0 and 1, or leave nothing to train on.
     """
-    if not 0 < test_fraction < 1:
-        raise ValueError(f"test_fraction is {test_fraction}: choose a share between 0 and 1, such as 0.15.")
+    if not 0 < rule.test_fraction < 1:
+        raise ValueError(f"test_fraction is {rule.test_fraction}: choose a share between 0 and 1, such as 0.15.")
+    if not 0 <= rule.validation_fraction < 1 - rule.test_fraction:
+        raise ValueError(
+            f"validation_fraction is {rule.validation_fraction} beside a test_fraction of {rule.test_fraction}: leave "
+            "something to train on."
+        )
     roots = cluster_roots(documents)
-    clusters = sorted(_clusters(documents, roots, seed))
+    clusters = sorted(_clusters(documents, roots, rule.seed), key=lambda cluster: (cluster.draw, cluster.root))
+    author = documents[0].author if documents else "The author"
     n_words = sum(cluster.n_words for cluster in clusters)
     if len(clusters) < MIN_DOCUMENTS or n_words < MIN_WORDS:
-        author = documents[0].author if documents else "The author"
         raise TooLittleTextError(
             f"{author} has {_counted(len(clusters), 'distinct document')} and {_counted(n_words, 'word')}; a twin "
             f"needs at least {MIN_DOCUMENTS} documents and {MIN_WORDS:,} words: add writings to its sources."
         )
-    held_out = _held_out(clusters, test_fraction)
-    return {
-        document.document_id: "test" if roots[document.document_id] in held_out else "train" for document in documents
-    }
+    if rule.test_since:
+        held_out = _published_since(clusters, rule.test_since, author)
+    else:
+        held_out = _held_out(clusters, rule.test_fraction)
+    validation = _for_validation(clusters, held_out, rule)
+    return {document.document_id: _side(roots[document.document_id], held_out, validation) for document in documents}
 
 
 def cluster_roots(documents: Iterable[CleanedDocument]) -> dict[str, str]:
@@ -104,7 +117,8 @@ def _clusters(documents: Iterable[CleanedDocument], roots: Mapping[str, str], se
         # The root speaks for its cluster; where it has been deleted, the first of the others.
         first = min(repeating, key=lambda document: (document.document_id != root, document.document_id))
         draw = int(content_hash([seed, root])[:13], 16) / 16**13
-        yield _Cluster(draw, root, first.category, first.n_words)
+        dates = [document.published_at.date() for document in repeating if document.published_at]
+        yield _Cluster(draw, root, first.category, first.n_words, min(dates, default=None))
 
 
 def _held_out(clusters: Sequence[_Cluster], test_fraction: float) -> set[str]:
@@ -122,6 +136,33 @@ def _held_out(clusters: Sequence[_Cluster], test_fraction: float) -> set[str]:
         if wanted and cluster.root not in prose[-1:]:
             held_out.add(cluster.root)
     return held_out
+
+
+def _published_since(clusters: Sequence[_Cluster], day: date, author: str) -> set[str]:
+    held_out = {cluster.root for cluster in clusters if cluster.published and cluster.published >= day}
+    if len(held_out) < MIN_TEST_CLUSTERS or len(clusters) - len(held_out) < MIN_TRAIN_CLUSTERS:
+        raise TooLittleTextError(
+            f"{author} has {_counted(len(held_out), 'distinct document')} published since {day} and "
+            f"{len(clusters) - len(held_out)} before or undated; {MIN_TEST_CLUSTERS} and {MIN_TRAIN_CLUSTERS} are the "
+            "least: choose another day for TWIN_TEST_SINCE."
+        )
+    return held_out
+
+
+def _for_validation(clusters: Sequence[_Cluster], held_out: set[str], rule: SplitRule) -> set[str]:
+    """Return the roots of the clusters for validation; the minimum for training is left."""
+    rest = [cluster for cluster in clusters if cluster.root not in held_out]
+    if len(clusters) < MIN_CLUSTERS_FOR_VALIDATION:
+        return set()
+    below = rule.validation_fraction + (0 if rule.test_since else rule.test_fraction)
+    drawn = [cluster.root for cluster in rest if cluster.draw < below]
+    return set(drawn[: max(0, len(rest) - MIN_TRAIN_CLUSTERS)])
+
+
+def _side(root: str, held_out: set[str], validation: set[str]) -> Split:
+    if root in held_out:
+        return "test"
+    return "validation" if root in validation else "train"
 
 
 def _counted(count: int, noun: str) -> str:

@@ -8,8 +8,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
-from twin_assets.datasets.overlap import SeenTexts, normal_form
-from twin_assets.datasets.splitting import cluster_roots
+from twin_assets.datasets.curation.overlap import SeenTexts, normal_form
+from twin_assets.datasets.curation.splitting import cluster_roots
 from twin_assets.documents import CleanedDocument, InstructRow, PreferenceRow, Split
 
 Row = TypeVar("Row", InstructRow, PreferenceRow)

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal, NamedTuple
 
-from twin_assets.datasets.blocks import Block, line_offsets
+from twin_assets.datasets.extraction.blocks import Block, line_offsets
 
 CODE_LINES = (3, 60)
 """Shortest and longest code that is asked for, in lines that are not blank: below is a triviality, above a project."""

@@ -8,7 +8,7 @@ one finds nothing and lets the block pass.
 import re
 import unicodedata
 
-from twin_assets.datasets.blocks import Block
+from twin_assets.datasets.extraction.blocks import Block
 
 MAX_SHARE_OF_LINKS = 0.4
 """A paragraph or list with more of its words in links than this points somewhere instead of saying something."""

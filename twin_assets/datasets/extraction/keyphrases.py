@@ -9,7 +9,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Collection, Iterator
 
-from twin_assets.datasets.vocabulary import vocabulary
+from twin_assets.datasets.extraction.vocabulary import vocabulary
 
 MAX_PHRASE_WORDS = 3
 _CANDIDATES_PER_PHRASE = 8

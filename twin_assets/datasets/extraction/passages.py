@@ -12,10 +12,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
-from twin_assets.datasets.blocks import Block, blocks
-from twin_assets.datasets.code_passages import CodeSpan, code_spans, is_path
-from twin_assets.datasets.fitness import is_heading_in_disguise
-from twin_assets.datasets.units import MAX_UNIT_WORDS, Unit, unit_runs
+from twin_assets.datasets.extraction.blocks import Block, blocks
+from twin_assets.datasets.extraction.code_passages import CodeSpan, code_spans, is_path
+from twin_assets.datasets.extraction.fitness import is_heading_in_disguise
+from twin_assets.datasets.extraction.units import MAX_UNIT_WORDS, Unit, unit_runs
 from twin_assets.documents import Category, CleanedDocument
 
 MIN_WORDS = {"articles": 40, "posts": 40, "repositories": 20}

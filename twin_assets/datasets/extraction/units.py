@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import NamedTuple
 
-from twin_assets.datasets.blocks import Block, blocks
-from twin_assets.datasets.fitness import is_finished, is_item, leads_in, unfitness
+from twin_assets.datasets.extraction.blocks import Block, blocks
+from twin_assets.datasets.extraction.fitness import is_finished, is_item, leads_in, unfitness
 from twin_assets.evaluation.prose import sentence_spans
 
 MAX_UNIT_WORDS = 220

@@ -22,6 +22,6 @@ def vocabulary(name: str) -> frozenset[str]:
 
 @cache
 def _lists() -> dict[str, str]:
-    text = files("twin_assets.datasets").joinpath("vocabulary.yaml").read_text(encoding="utf-8")
+    text = files("twin_assets.datasets.extraction").joinpath("vocabulary.yaml").read_text(encoding="utf-8")
     lists: dict[str, str] = yaml.safe_load(text)
     return lists

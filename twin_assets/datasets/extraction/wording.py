@@ -9,7 +9,7 @@ import unicodedata
 from collections import Counter
 from typing import Literal, NamedTuple
 
-from twin_assets.datasets.vocabulary import vocabulary
+from twin_assets.datasets.extraction.vocabulary import vocabulary
 
 Form = Literal["question", "clause", "action", "topic", "quoted", "opening", "closing", "none"]
 

@@ -1,18 +1,18 @@
-"""The instruct dataset: every passage worth asking for, with the instruction that asks for it.
+"""The extractive generator: every passage worth asking for, with the instruction that asks for it, and no model.
 
-Passages are found in `passages`, instructions written in `instructions`, sides drawn in `splitting`. Here they are put
-together, and what would stand in the dataset twice is left out.
+Passages are found in `extraction.passages`, instructions written in `instructions`. Here they are put together, and
+what would stand in the dataset twice is left out.
 """
 
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
 
-from twin_assets.datasets.instructions import GENERATOR, Place, write_instruction
-from twin_assets.datasets.overlap import SeenTexts, normal_form
-from twin_assets.datasets.passages import Passage, scan
-from twin_assets.datasets.splitting import cluster_roots, split_documents
+from twin_assets.datasets.curation.overlap import SeenTexts, normal_form
+from twin_assets.datasets.curation.splitting import cluster_roots
+from twin_assets.datasets.extraction.passages import Passage, scan
+from twin_assets.datasets.generation.contract import Generated, Material
+from twin_assets.datasets.generation.instructions import GENERATOR, Instruction, Place, write_instruction
 from twin_assets.documents import CleanedDocument, InstructRow, Split
 from twin_assets.training.chat_template import holds_marker
 
@@ -23,57 +23,47 @@ HOLDS_MARKER = "holds a marker of the chat template"
 """Why a row is left out whose text would end or begin a turn in the middle of one."""
 
 
-class InstructResult(NamedTuple):
-    """The rows, and how many documents and pieces of documents gave none, by reason."""
-
-    rows: list[InstructRow]
-    dropped: dict[str, int]
+_ORDER: tuple[Split, ...] = ("test", "validation", "train")
+"""Of two passages or instructions that are alike, the one held out is kept, so that what is held out stays whole."""
 
 
-def build_instruct_rows(
-    documents: Sequence[CleanedDocument], *, seed: int, test_fraction: float = 0.15
-) -> InstructResult:
-    """Return the instruct dataset of one author.
+class Extractive:
+    """Answers are the author's own passages, verbatim; instructions are derived from headings and keyphrases."""
 
-    No document and no answer stands in both splits: a document that nearly repeats another gives no rows, nor does a
-    passage that nearly repeats another. Of two such passages the one in the test split is kept, so that what is held
-    out stays whole. No two rows have the same instruction, and none spells out a marker of the chat template.
+    def generate(self, material: Material) -> Generated:
+        """Return a row for each passage.
 
-    Args:
-        documents: All cleaned documents of one author, near-duplicates marked.
-        seed: Draws the split and the templates.
-        test_fraction: Share of the documents to hold out.
+        No answer stands in two splits: a document that nearly repeats another gives no rows, nor does a passage that
+        nearly repeats another. No two rows have the same instruction, and none spells out a marker of the chat
+        template.
 
-    Returns:
-        The rows, ordered by document and offset, and the counts of what was dropped. A document counts once, under
-        "near-duplicate document" or "document without a passage"; every other reason counts blocks or passages.
-
-    Raises:
-        TooLittleTextError: If the author has written too little, see `split_documents`.
-    """
-    splits = split_documents(documents, seed=seed, test_fraction=test_fraction)
-    dropped: Counter[str] = Counter()
-    rows: list[InstructRow] = []
-    answers = SeenTexts()
-    taken: set[str] = set()
-    # The test split comes first: of two passages or instructions that are alike, its own is kept.
-    for document in sorted(_distinct(documents, dropped), key=lambda one: (splits[one.document_id], one.document_id)):
-        for passage, place in _placed(document, dropped):
-            if holds_marker(passage.text):
-                dropped[HOLDS_MARKER] += 1
-                continue
-            if answers.repeated_by(passage.text) is not None:
-                dropped["repeated answer"] += 1
-                continue
-            instruction = write_instruction(passage, place, seed=seed, taken=taken)
-            if instruction is None or holds_marker(instruction.text):
-                dropped["no instruction" if instruction is None else HOLDS_MARKER] += 1
-                continue
-            taken.add(normal_form(instruction.text))
-            answers.add(passage.document_id, passage.text)
-            rows.append(_row(passage, instruction.text, instruction.prompt_hash, splits[document.document_id]))
-    rows.sort(key=lambda row: (row.document_id, row.start))
-    return InstructResult(rows, dict(dropped.most_common()))
+        Returns:
+            The rows, ordered by document and offset, and the counts of what was dropped. A document counts once, under
+            "near-duplicate document" or "document without a passage"; every other reason counts blocks or passages.
+        """
+        dropped: Counter[str] = Counter()
+        rows: list[InstructRow] = []
+        answers = SeenTexts()
+        taken: set[str] = set()
+        for document in sorted(
+            _distinct(material.documents, dropped),
+            key=lambda one: (_ORDER.index(material.splits[one.document_id]), one.document_id),
+        ):
+            for passage, place in _placed(document, dropped):
+                if holds_marker(passage.text):
+                    dropped[HOLDS_MARKER] += 1
+                    continue
+                if answers.repeated_by(passage.text) is not None:
+                    dropped["repeated answer"] += 1
+                    continue
+                instruction = write_instruction(passage, place, seed=material.seed, taken=taken)
+                if instruction is None or holds_marker(instruction.text):
+                    dropped["no instruction" if instruction is None else HOLDS_MARKER] += 1
+                    continue
+                taken.add(normal_form(instruction.text))
+                answers.add(passage.document_id, passage.text)
+                rows.append(_row(passage, instruction, material.splits[document.document_id]))
+        return Generated(sorted(rows, key=lambda row: (row.document_id, row.start)), dropped)
 
 
 def _distinct(documents: Sequence[CleanedDocument], dropped: Counter[str]) -> Iterator[CleanedDocument]:
@@ -106,9 +96,9 @@ def _opens(document: CleanedDocument, passage: Passage) -> bool:
     return len(before.split()) < OPENING_WORDS
 
 
-def _row(passage: Passage, instruction: str, prompt_hash: str, split: Split) -> InstructRow:
+def _row(passage: Passage, instruction: Instruction, split: Split) -> InstructRow:
     return InstructRow(
-        instruction=instruction,
+        instruction=instruction.text,
         answer=passage.text,
         author=passage.author,
         category=passage.category,
@@ -116,6 +106,7 @@ def _row(passage: Passage, instruction: str, prompt_hash: str, split: Split) -> 
         start=passage.start,
         end=passage.end,
         generator=GENERATOR,
-        prompt_hash=prompt_hash,
+        prompt_hash=instruction.prompt_hash,
         split=split,
+        kind=instruction.kind,
     )

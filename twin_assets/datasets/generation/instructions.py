@@ -15,10 +15,10 @@ from typing import NamedTuple
 
 import yaml
 
-from twin_assets.datasets.keyphrases import keyphrases
-from twin_assets.datasets.overlap import normal_form
-from twin_assets.datasets.passages import Passage
-from twin_assets.datasets.wording import Heading, heading_of, purpose_of, tidy
+from twin_assets.datasets.curation.overlap import normal_form
+from twin_assets.datasets.extraction.keyphrases import keyphrases
+from twin_assets.datasets.extraction.passages import Passage
+from twin_assets.datasets.extraction.wording import Heading, heading_of, purpose_of, tidy
 from twin_assets.documents import CleanedDocument, content_hash
 
 GENERATOR = "extractive@1"
@@ -47,10 +47,11 @@ _NETWORKS = {
 
 
 class Instruction(NamedTuple):
-    """An instruction and the hash of the template and the values it was made from."""
+    """An instruction, the hash of the template and the values it was made from, and what kind of request it is."""
 
     text: str
     prompt_hash: str
+    kind: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +111,7 @@ def _candidates(passage: Passage, place: Place, seed: int) -> Iterator[Instructi
             points = keyphrases(passage.plain, _N_POINTS, language=place.document.language or "en")
         details = _ordered(pools["details"], draw) if n_points and pool != "points" else [""]
         for detail, template in product(details, _ordered(pools[pool], draw)):
-            instruction = _filled(template, detail, slots, (points or [], n_points))
+            instruction = _filled(pool, template, detail, slots, (points or [], n_points))
             if instruction is not None:
                 yield instruction
 
@@ -171,7 +172,7 @@ def _slots(passage: Passage, place: Place, heading: Heading, published: str) -> 
 
 
 def _filled(
-    template: str, detail: str, slots: Mapping[str, str], points: tuple[Sequence[str], int]
+    kind: str, template: str, detail: str, slots: Mapping[str, str], points: tuple[Sequence[str], int]
 ) -> Instruction | None:
     """Return a template with its slots filled and its detail added, or None if something to fill it with is missing."""
     names = [name for _, name, _, _ in string.Formatter().parse(template) if name]
@@ -186,7 +187,7 @@ def _filled(
     values["points"] = _listed(fresh)
     text = " ".join(filter(None, (template.format(**values), detail.format(**values))))
     made_from = {"generator": GENERATOR, "template": [template, detail], "slots": values}
-    return Instruction(text[0].upper() + text[1:], content_hash(made_from))
+    return Instruction(text[0].upper() + text[1:], content_hash(made_from), kind)
 
 
 def _title(document: CleanedDocument) -> str:
@@ -234,7 +235,7 @@ def _ordered(templates: Collection[str], draw: str) -> list[str]:
 @cache
 def _pools() -> dict[str, dict[str, list[str]]]:
     """Return the templates by category and pool."""
-    text = files("twin_assets.datasets").joinpath("templates.yaml").read_text(encoding="utf-8")
+    text = files("twin_assets.datasets.generation").joinpath("templates.yaml").read_text(encoding="utf-8")
     pools: dict[str, dict[str, list[str]]] = yaml.safe_load(text)
     # A post too long to be asked for whole is asked for as an article is.
     pools["posts"] = pools["articles"] | pools["posts"]

@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 from rapidfuzz import fuzz
 
-from twin_assets.datasets.instruct import HOLDS_MARKER
-from twin_assets.datasets.overlap import normal_form
+from twin_assets.datasets.curation.overlap import normal_form
+from twin_assets.datasets.generation.extractive import HOLDS_MARKER
 from twin_assets.documents import InstructRow, PreferenceRow, content_hash
 from twin_assets.training.chat_template import holds_marker
 

@@ -4,8 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from twin_assets.datasets.preferences import build_preference_rows, preference_prompt_hash
-from twin_assets.datasets.statistics import (
+from twin_assets.datasets.curation.statistics import (
     answers_in_both_splits,
     chosen_equal_rejected,
     documents_in_both_splits,
@@ -13,11 +12,12 @@ from twin_assets.datasets.statistics import (
     prompts_in_both_splits,
     ungrounded_rows,
 )
+from twin_assets.datasets.generation.preferences import build_preference_rows, preference_prompt_hash
 from twin_assets.documents import CleanedDocument, InstructRow, PreferenceRow
 
 MakeRow = Callable[..., InstructRow]
 MakeDocument = Callable[..., CleanedDocument]
-GENERATED = Path(__file__).parents[3] / "shared" / "data" / "handbook" / "generated"
+GENERATED = Path(__file__).parents[4] / "shared" / "data" / "handbook" / "generated"
 ANSWER = "The old ferry leaves the western quay at nine and comes back whenever the tide allows it."
 
 

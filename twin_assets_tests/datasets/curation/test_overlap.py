@@ -1,4 +1,4 @@
-from twin_assets.datasets.overlap import SeenTexts, normal_form, word_runs
+from twin_assets.datasets.curation.overlap import SeenTexts, normal_form, word_runs
 
 TEXT = "The old ferry leaves the western quay at nine and comes back whenever the tide allows it to."
 

@@ -2,8 +2,8 @@ from collections.abc import Callable
 
 import pytest
 
-from twin_assets.datasets.splitting import TooLittleTextError, cluster_roots, split_documents
-from twin_assets.documents import CleanedDocument
+from twin_assets.datasets.curation.splitting import TooLittleTextError, cluster_roots, split_documents
+from twin_assets.documents import CleanedDocument, SplitRule
 from twin_assets.errors import UserError
 
 Make = Callable[..., CleanedDocument]
@@ -14,7 +14,7 @@ def corpus(make: Make, count: int, **fields: object) -> list[CleanedDocument]:
 
 
 def test_about_the_asked_share_of_a_large_corpus_is_held_out(make_document: Make) -> None:
-    splits = split_documents(corpus(make_document, 400), seed=1, test_fraction=0.15)
+    splits = split_documents(corpus(make_document, 400), SplitRule(seed=1, test_fraction=0.15))
 
     assert 60 <= list(splits.values()).count("test") <= 80
 
@@ -23,8 +23,8 @@ def test_adding_documents_to_a_large_corpus_moves_none_out_of_the_training_split
     make_document: Make,
 ) -> None:
     documents = corpus(make_document, 400)
-    before = split_documents(documents[:300], seed=1)
-    after = split_documents(documents, seed=1)
+    before = split_documents(documents[:300], SplitRule(seed=1))
+    after = split_documents(documents, SplitRule(seed=1))
 
     assert sum(before[document_id] != after[document_id] for document_id in before) <= 3
 
@@ -33,7 +33,7 @@ def test_no_document_moves_where_the_draw_alone_fills_the_share(make_document: M
     documents = corpus(make_document, 400)
 
     def held_out(count: int, seed: int) -> set[str]:
-        splits = split_documents(documents[:count], seed=seed, test_fraction=0.3)
+        splits = split_documents(documents[:count], SplitRule(seed=seed, test_fraction=0.3))
         return {document_id for document_id, split in splits.items() if split == "test"}
 
     # More than the guaranteed 60 and 120: nothing was added to fill a minimum.
@@ -45,13 +45,13 @@ def test_no_document_moves_where_the_draw_alone_fills_the_share(make_document: M
 def test_the_order_of_the_documents_is_of_no_account(make_document: Make) -> None:
     documents = corpus(make_document, 30)
 
-    assert split_documents(documents, seed=1) == split_documents(documents[::-1], seed=1)
+    assert split_documents(documents, SplitRule(seed=1)) == split_documents(documents[::-1], SplitRule(seed=1))
 
 
 def test_another_seed_draws_another_split(make_document: Make) -> None:
     documents = corpus(make_document, 60)
 
-    assert split_documents(documents, seed=1) != split_documents(documents, seed=2)
+    assert split_documents(documents, SplitRule(seed=1)) != split_documents(documents, SplitRule(seed=2))
 
 
 def test_near_duplicates_share_a_side_through_a_chain_and_when_the_first_was_deleted(make_document: Make) -> None:
@@ -62,7 +62,7 @@ def test_near_duplicates_share_a_side_through_a_chain_and_when_the_first_was_del
     everything = documents + first + second + orphans
 
     for seed in range(5):
-        splits = split_documents(everything, seed=seed)
+        splits = split_documents(everything, SplitRule(seed=seed))
         for trio in zip(documents, first, second, strict=True):
             assert len({splits[document.document_id] for document in trio}) == 1
         assert splits[orphans[0].document_id] == splits[orphans[1].document_id]
@@ -77,7 +77,7 @@ def test_documents_that_name_each_other_as_duplicates_are_one_cluster(make_docum
 
 @pytest.mark.parametrize("seed", range(40))
 def test_six_documents_give_at_least_two_in_test_and_three_in_train(make_document: Make, seed: int) -> None:
-    sides = list(split_documents(corpus(make_document, 6), seed=seed, test_fraction=0.5).values())
+    sides = list(split_documents(corpus(make_document, 6), SplitRule(seed=seed, test_fraction=0.5)).values())
 
     assert sides.count("test") >= 2
     assert sides.count("train") >= 3
@@ -87,7 +87,7 @@ def test_six_documents_give_at_least_two_in_test_and_three_in_train(make_documen
 def test_both_splits_hold_prose_even_if_most_of_what_was_written_is_code(make_document: Make, seed: int) -> None:
     prose = [make_document(name=f"article {n}", n_words=1_000) for n in range(2)]
     code = [make_document(name=f"code {n}", n_words=1_000, category="repositories") for n in range(5)]
-    splits = split_documents(prose + code, seed=seed, test_fraction=0.5)
+    splits = split_documents(prose + code, SplitRule(seed=seed, test_fraction=0.5))
 
     assert {splits[document.document_id] for document in prose} == {"train", "test"}
 
@@ -95,7 +95,7 @@ def test_both_splits_hold_prose_even_if_most_of_what_was_written_is_code(make_do
 @pytest.mark.parametrize("seed", range(20))
 def test_a_category_with_enough_documents_has_its_share_in_test(make_document: Make, seed: int) -> None:
     posts = [make_document(name=f"post {n}", n_words=50, category="posts") for n in range(20)]
-    splits = split_documents([*corpus(make_document, 20), *posts], seed=seed, test_fraction=0.15)
+    splits = split_documents([*corpus(make_document, 20), *posts], SplitRule(seed=seed, test_fraction=0.15))
 
     assert sum(splits[post.document_id] == "test" for post in posts) >= 3
 
@@ -104,7 +104,7 @@ def test_too_few_documents_are_refused_with_what_is_there_and_what_is_needed(mak
     documents = [make_document(name=f"document {n}", n_words=300, author="mira-voss") for n in range(3)]
 
     with pytest.raises(TooLittleTextError) as refused:
-        split_documents(documents, seed=1)
+        split_documents(documents, SplitRule(seed=1))
 
     assert isinstance(refused.value, UserError)
     assert str(refused.value) == (
@@ -118,15 +118,15 @@ def test_repeated_documents_do_not_count_towards_what_is_needed(make_document: M
     copies = [make_document(name=f"copy {n}", duplicate_of=documents[0].document_id, n_words=1_000) for n in range(9)]
 
     with pytest.raises(TooLittleTextError, match="3 distinct documents and 3,000 words"):
-        split_documents(documents + copies, seed=1)
+        split_documents(documents + copies, SplitRule(seed=1))
 
 
 def test_no_documents_at_all_are_refused_too() -> None:
     with pytest.raises(TooLittleTextError, match="0 distinct documents and 0 words"):
-        split_documents([], seed=1)
+        split_documents([], SplitRule(seed=1))
 
 
 @pytest.mark.parametrize("fraction", [0.0, 1.0, -0.1, 15])
 def test_a_share_that_is_none_is_refused(make_document: Make, fraction: float) -> None:
     with pytest.raises(ValueError, match="between 0 and 1"):
-        split_documents(corpus(make_document, 10), seed=1, test_fraction=fraction)
+        split_documents(corpus(make_document, 10), SplitRule(seed=1, test_fraction=fraction))

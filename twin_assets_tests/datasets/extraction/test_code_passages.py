@@ -2,8 +2,8 @@ from collections import Counter
 
 import pytest
 
-from twin_assets.datasets.blocks import blocks
-from twin_assets.datasets.code_passages import CodeSpan, code_spans, is_path
+from twin_assets.datasets.extraction.blocks import blocks
+from twin_assets.datasets.extraction.code_passages import CodeSpan, code_spans, is_path
 
 MODULE = '''import math
 

@@ -2,7 +2,7 @@ from itertools import pairwise
 
 import pytest
 
-from twin_assets.datasets.blocks import blocks
+from twin_assets.datasets.extraction.blocks import blocks
 
 DOCUMENT = """# A title
 

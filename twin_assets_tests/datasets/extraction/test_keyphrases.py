@@ -1,6 +1,6 @@
 import pytest
 
-from twin_assets.datasets.keyphrases import keyphrases
+from twin_assets.datasets.extraction.keyphrases import keyphrases
 
 TEXT = (
     "We built the free Harbour Tide Model course last winter. The tide model predicts the water level at the western "

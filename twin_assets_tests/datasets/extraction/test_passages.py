@@ -3,7 +3,7 @@ from itertools import pairwise
 
 import pytest
 
-from twin_assets.datasets.passages import MAX_WORDS, MIN_WORDS, passages, scan
+from twin_assets.datasets.extraction.passages import MAX_WORDS, MIN_WORDS, passages, scan
 from twin_assets.documents import CleanedDocument
 
 Make = Callable[..., CleanedDocument]

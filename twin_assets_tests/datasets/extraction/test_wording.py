@@ -1,6 +1,6 @@
 import pytest
 
-from twin_assets.datasets.wording import heading_of, in_running_case, purpose_of, tidy
+from twin_assets.datasets.extraction.wording import heading_of, in_running_case, purpose_of, tidy
 
 PROSE = "We quantize models with Llama here. A beam search is greedy, and each beam search ends. Then Llama speaks."
 

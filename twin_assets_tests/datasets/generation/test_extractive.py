@@ -5,26 +5,37 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
-from twin_assets.datasets.instruct import InstructResult, build_instruct_rows
-from twin_assets.datasets.splitting import TooLittleTextError, split_documents
-from twin_assets.datasets.statistics import (
+from twin_assets.datasets.curation.splitting import TooLittleTextError, split_documents
+from twin_assets.datasets.curation.statistics import (
     answers_in_both_splits,
     documents_in_both_splits,
     duplicate_rows,
     prompts_in_both_splits,
     ungrounded_rows,
 )
-from twin_assets.documents import CleanedDocument
+from twin_assets.datasets.generation.contract import Generated, Material
+from twin_assets.datasets.generation.extractive import Extractive
+from twin_assets.documents import CleanedDocument, SplitRule
 
 Make = Callable[..., CleanedDocument]
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 HANDBOOK = ROOT.parent / "shared" / "data" / "handbook" / "ArticleDocument.json"
 
 
-def assert_sound(result: InstructResult, documents: list[CleanedDocument]) -> None:
+def build_instruct_rows(documents: list[CleanedDocument], *, seed: int, test_fraction: float = 0.15) -> Generated:
+    splits = split_documents(documents, SplitRule(seed=seed, test_fraction=test_fraction))
+    return Extractive().generate(Material(author="ann", documents=documents, splits=splits, seed=seed, ask=unasked))
+
+
+def unasked() -> NoReturn:
+    raise AssertionError
+
+
+def assert_sound(result: Generated, documents: list[CleanedDocument]) -> None:
     rows = result.rows
     assert ungrounded_rows(rows, documents) == []
     assert documents_in_both_splits(rows, documents) == []
@@ -44,7 +55,7 @@ def test_the_rows_of_a_library_are_sound_and_cover_every_document(library: list[
 
 
 def test_rows_follow_the_split_of_their_documents(library: list[CleanedDocument]) -> None:
-    splits = split_documents(library, seed=3, test_fraction=0.4)
+    splits = split_documents(library, SplitRule(seed=3, test_fraction=0.4))
 
     assert all(
         row.split == splits[row.document_id] for row in build_instruct_rows(library, seed=3, test_fraction=0.4).rows
@@ -78,7 +89,7 @@ def test_one_near_duplicate_speaks_for_a_document_that_was_deleted(library: list
 
 
 def test_a_passage_that_stands_in_two_documents_is_kept_in_the_test_split_only(library: list[CleanedDocument]) -> None:
-    splits = split_documents(library, seed=0)
+    splits = split_documents(library, SplitRule(seed=0))
     held_out = next(document for document in library if splits[document.document_id] == "test")
     trained = next(document for document in library if splits[document.document_id] == "train")
     repeated = next(
@@ -118,10 +129,14 @@ def test_too_little_text_is_refused(library: list[CleanedDocument]) -> None:
 
 def test_rows_do_not_depend_on_the_hash_seed_of_the_process(library: list[CleanedDocument]) -> None:
     program = (
-        "import json, sys; from twin_assets.documents import CleanedDocument, content_hash;"
-        "from twin_assets.datasets.instruct import build_instruct_rows;"
+        "import json, sys; from twin_assets.documents import CleanedDocument, SplitRule, content_hash;"
+        "from twin_assets.datasets.curation.splitting import split_documents;"
+        "from twin_assets.datasets.generation.contract import Material;"
+        "from twin_assets.datasets.generation.extractive import Extractive;"
         "documents = [CleanedDocument(**one) for one in json.load(sys.stdin)];"
-        "print(content_hash([row.model_dump() for row in build_instruct_rows(documents, seed=0).rows]))"
+        "splits = split_documents(documents, SplitRule(seed=0));"
+        "material = Material('ann', documents, splits, 0, None);"
+        "print(content_hash([row.model_dump() for row in Extractive().generate(material).rows]))"
     )
     hashes = {
         subprocess.run(

@@ -3,10 +3,10 @@ from collections.abc import Callable
 import pytest
 import yaml
 
-from twin_assets.datasets import instructions
-from twin_assets.datasets.instructions import Instruction, Place, write_instruction
-from twin_assets.datasets.overlap import normal_form
-from twin_assets.datasets.passages import Passage, passages
+from twin_assets.datasets.curation.overlap import normal_form
+from twin_assets.datasets.extraction.passages import Passage, passages
+from twin_assets.datasets.generation import instructions
+from twin_assets.datasets.generation.instructions import Instruction, Place, write_instruction
 from twin_assets.documents import CleanedDocument
 
 Make = Callable[..., CleanedDocument]
@@ -148,7 +148,9 @@ def test_every_template_can_be_filled() -> None:
         "title", "heading", "question", "clause", "action", "topic", "points", "piece",
         "project", "path", "name", "language", "parameters", "purpose", "network",
     }  # fmt: skip
-    pools = yaml.safe_load(instructions.files("twin_assets.datasets").joinpath("templates.yaml").read_text("utf-8"))
+    pools = yaml.safe_load(
+        instructions.files("twin_assets.datasets.generation").joinpath("templates.yaml").read_text("utf-8")
+    )
     for category, least in (("articles", 12), ("posts", 8), ("repositories", 8)):
         templates = [template for pool in pools[category].values() for template in pool]
         assert len(set(templates)) >= least

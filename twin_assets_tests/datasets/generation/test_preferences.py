@@ -2,7 +2,7 @@ from collections.abc import Callable
 
 import pytest
 
-from twin_assets.datasets.preferences import (
+from twin_assets.datasets.generation.preferences import (
     build_preference_rows,
     preference_prompt_hash,
     preference_prompts,

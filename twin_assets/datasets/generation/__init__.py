@@ -1,0 +1,1 @@
+"""Who writes rows: one module per generator, behind one interface."""
