@@ -18,7 +18,7 @@ from twin_assets.datasets.extraction.fitness import is_heading_in_disguise
 from twin_assets.datasets.extraction.units import MAX_UNIT_WORDS, Unit, unit_runs
 from twin_assets.documents import Category, CleanedDocument
 
-MIN_WORDS = {"articles": 40, "posts": 40, "repositories": 20}
+MIN_WORDS = {"articles": 35, "posts": 40, "repositories": 20}
 """Shortest passage of prose, in words at white space. A README says in a line what an article says in a paragraph."""
 MAX_WORDS = MAX_UNIT_WORDS
 """Longest passage: a few paragraphs, well inside a window of 512 tokens."""
@@ -56,6 +56,8 @@ class Passage:
         headings: Headings above it, outermost first, as plain text.
         section: 0-based number of the section (the stretch between two headings) it stands in.
         code: Which function or file it is; None for prose and posts.
+        before: The text right above it, under the same heading; None if it is the first.
+        leans: Whether its first words lean on that text ("This is why ..."), so that it cannot stand by itself.
     """
 
     document_id: str
@@ -69,6 +71,8 @@ class Passage:
     headings: tuple[str, ...] = ()
     section: int = 0
     code: CodeSpan | None = None
+    before: str | None = None
+    leans: bool = False
 
 
 class Scan(NamedTuple):
@@ -141,14 +145,22 @@ def _title(heading: Block) -> str:
 
 
 def _prose(document: CleanedDocument, section: _Section, dropped: Counter[str]) -> Iterator[Passage]:
-    for units in _packed(document, section, dropped):
+    for before, units in _packed(document, section, dropped):
         start, end = units[0].blocks[0].start, units[-1].blocks[-1].end
         plain = "\n".join(unit.plain for unit in units)
-        yield _passage(document, "prose", (start, end), plain, section)
+        leans = units[0].leans and before is not None
+        found = _passage(document, "prose", (start, end), plain, section)
+        yield replace(found, before=_text_of(document, before), leans=leans)
 
 
-def _packed(document: CleanedDocument, section: _Section, dropped: Counter[str]) -> Iterator[list[Unit]]:
-    """Yield runs of units packed to the length of a passage, none of them hanging in the air."""
+def _text_of(document: CleanedDocument, unit: Unit | None) -> str | None:
+    return document.text[unit.blocks[0].start : unit.blocks[-1].end] if unit else None
+
+
+def _packed(
+    document: CleanedDocument, section: _Section, dropped: Counter[str]
+) -> Iterator[tuple[Unit | None, list[Unit]]]:
+    """Yield runs of units packed to the length of a passage, each with the unit right before it."""
     shortest = MIN_WORDS[document.category]
     for run in unit_runs(document.text, section.blocks, dropped):
         packed: list[list[Unit]] = []
@@ -159,15 +171,18 @@ def _packed(document: CleanedDocument, section: _Section, dropped: Counter[str])
                 packed.append([unit])
         if len(packed) > 1 and _n_words(packed[-1]) < shortest and _n_words(packed[-2] + packed[-1]) <= MAX_WORDS:
             packed[-2:] = [packed[-2] + packed[-1]]
+        before: Unit | None = None
         for units in packed:
+            last = units[-1]
             # Right under a heading an opening "It" or "This" leans on the heading, which the instruction will name.
-            while units and units[0].leans and units[0].blocks[0] is not section.blocks[0]:
+            while units and not before and units[0].leans and units[0].blocks[0] is not section.blocks[0]:
                 units.pop(0)
                 dropped["leans on what went before"] += 1
             if _n_words(units) >= shortest and sum(len(unit.plain.split()) for unit in units) >= MIN_PROSE_WORDS:
-                yield units
+                yield before, units
             elif units:
                 dropped["too short"] += len(units)
+            before = last
 
 
 def _belongs(units: Sequence[Unit], unit: Unit) -> bool:

@@ -20,13 +20,16 @@ from twin_assets.datasets.extraction.keyphrases import keyphrases
 from twin_assets.datasets.extraction.passages import Passage
 from twin_assets.datasets.extraction.wording import Heading, heading_of, purpose_of, tidy
 from twin_assets.documents import CleanedDocument, content_hash
+from twin_assets.evaluation.prose import sentence_spans
 
-GENERATOR = "extractive@1"
+GENERATOR = "extractive@2"
 """What wrote an instruction. The number is raised with every change of the templates or of what fills them."""
 
 LONGEST_SHARED_RUN = 8
 """An instruction that repeats this many words of the answer in a row would give the answer away."""
 MAX_INSTRUCTION_WORDS = 60
+MAX_WORDS_TO_CONTINUE = 80
+"""Words of the text that an instruction asks to be continued; where there are more, its last sentences."""
 
 _N_POINTS = 5
 _UNNATURAL = re.compile(
@@ -87,12 +90,13 @@ def write_instruction(passage: Passage, place: Place, *, seed: int, taken: Colle
         The instruction, or None if nothing fits: a passage without heading, title and keyphrases.
     """
     answer = _words(passage.text)
+    longest = MAX_INSTRUCTION_WORDS + (MAX_WORDS_TO_CONTINUE if passage.before else 0)
     for instruction in _candidates(passage, place, seed):
         text = instruction.text
         if (
             normal_form(text) not in taken
             and not _UNNATURAL.search(text)
-            and len(text.split()) <= MAX_INSTRUCTION_WORDS
+            and len(text.split()) <= longest
             and (passage.code is not None or not _shares_a_run(_words(text), answer))
         ):
             return instruction
@@ -118,6 +122,19 @@ def _candidates(passage: Passage, place: Place, seed: int) -> Iterator[Instructi
 
 def _attempts(passage: Passage, place: Place, heading: Heading, *, alone: bool, draw: str) -> list[tuple[str, int]]:
     """Return the pools to draw from and the number of keyphrases to name, the best first.
+
+    What leans on the text above it is asked for as its continuation, and so is one in four of the others that have a
+    text above them.
+    """
+    to_continue = [("continue", 0)] if passage.before else []
+    if passage.leans:
+        return to_continue
+    by_subject = _by_subject(passage, place, heading, alone=alone, draw=draw)
+    return [*to_continue, *by_subject] if int(draw[8:16], 16) % 4 == 0 else by_subject
+
+
+def _by_subject(passage: Passage, place: Place, heading: Heading, *, alone: bool, draw: str) -> list[tuple[str, int]]:
+    """Return the pools that name what a passage is about.
 
     The first passage under a heading answers the heading; the others, and one in three of the first, need keyphrases to
     say what of it they are about.
@@ -159,6 +176,7 @@ def _slots(passage: Passage, place: Place, heading: Heading, published: str) -> 
         "piece": _piece(passage.text),
         "project": title.rpartition("/")[2],
         "network": _NETWORKS.get(place.document.platform.lower(), ""),
+        "before": _to_continue(passage.before or ""),
     }
     if passage.code:
         slots |= {
@@ -206,6 +224,17 @@ def _piece(text: str) -> str:
     return "a paragraph" if len(parts) == 1 else "a few paragraphs"
 
 
+def _to_continue(text: str) -> str:
+    """Return a text that can be continued, from the beginning of one of its last sentences on if it is long.
+
+    Code and lists are not cut: if they are long there is nothing to continue.
+    """
+    whole = "\n" in text
+    starts = [0] if whole else [start for start, _ in sentence_spans(text)]
+    fitting = [start for start in starts if len(text[start:].split()) <= MAX_WORDS_TO_CONTINUE]
+    return text[fitting[0] :] if fitting else ""
+
+
 def _listed(items: Sequence[str]) -> str:
     """Return "a", "a and b", or "a, b and c"."""
     return " and ".join(filter(None, (", ".join(items[:-1]), *items[-1:])))
@@ -239,4 +268,5 @@ def _pools() -> dict[str, dict[str, list[str]]]:
     pools: dict[str, dict[str, list[str]]] = yaml.safe_load(text)
     # A post too long to be asked for whole is asked for as an article is.
     pools["posts"] = pools["articles"] | pools["posts"]
+    pools["repositories"]["continue"] = pools["articles"]["continue"]
     return pools

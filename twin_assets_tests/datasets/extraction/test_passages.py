@@ -179,3 +179,18 @@ def test_a_repository_gives_sections_of_its_readme_and_its_functions(make_docume
     assert readme.kind == "prose"
     assert function.code is not None
     assert (function.kind, function.code.name, function.code.path) == ("function", "tide", "ferry/__main__.py")
+
+
+def test_a_passage_that_leans_on_the_one_above_it_brings_that_one_with_it(make_document: Make) -> None:
+    first = " ".join(f"The ferry number {n} leaves the quay with the tide, and nobody waves." for n in range(9))
+    second = "However, " + " ".join(
+        f"on day {n} the harbour stays shut, and the crew mends its ropes." for n in range(9)
+    )
+    third = " ".join(f"A captain of {n} years knows the fog by its smell, and not by its looks." for n in range(9))
+    found = passages(make_document(f"# Tides\n\n{first}\n\n{second}\n\n{third}"))
+
+    assert [(one.text, one.before, one.leans) for one in found] == [
+        (first, None, False),
+        (second, first, True),
+        (third, second, False),
+    ]

@@ -184,6 +184,14 @@ def test_real_articles_give_many_sound_rows_that_read_as_requests() -> None:
     assert_sound(result, cleaned)
     assert len(result.rows) >= 150
     assert all(30 <= len(row.answer.split()) <= 220 for row in result.rows)
+    asked_for = {"continue": [], "subject": []}
     for row in result.rows:
+        asked_for["continue" if row.kind == "continue" else "subject"].append(row)
+    assert len(asked_for["continue"]) >= 0.05 * len(result.rows)
+    for row in asked_for["continue"]:
+        document = next(document for document in cleaned if document.document_id == row.document_id)
+        above = re.split(r"\n\n|^Continue: ", row.instruction, maxsplit=1)[1]
+        assert document.text.index(above) + len(above) <= row.start
+    for row in asked_for["subject"]:
         assert re.fullmatch(r"[A-Z0-9\"].*[.?!]", row.instruction), row.instruction
         assert not re.search(r"[{}\n]|\s{2}|\*\*|\.\.$|\ban? [aeiou]\w+ and$", row.instruction), row.instruction

@@ -146,7 +146,7 @@ def test_a_passage_that_nothing_is_known_about_has_no_instruction(make_document:
 def test_every_template_can_be_filled() -> None:
     slots = {
         "title", "heading", "question", "clause", "action", "topic", "points", "piece",
-        "project", "path", "name", "language", "parameters", "purpose", "network",
+        "project", "path", "name", "language", "parameters", "purpose", "network", "before",
     }  # fmt: skip
     pools = yaml.safe_load(
         instructions.files("twin_assets.datasets.generation").joinpath("templates.yaml").read_text("utf-8")
