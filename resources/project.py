@@ -1,5 +1,6 @@
 """The project: what an asset needs to know that is neither a service nor a run's configuration."""
 
+import json
 from datetime import date
 from pathlib import Path
 
@@ -21,6 +22,16 @@ class Project(dg.ConfigurableResource):  # type: ignore[type-arg]
     base_model: str = Field(default="offline", description="'offline', or the hub id or path of the model to fine-tune")
     base_model_revision: str = Field(default="main", description="Revision of the hub model")
     base_model_licence: str = Field(default="unknown", description="Licence of the hub model")
+    instruct_generators: dict[str, float] = Field(
+        default={"extractive": 1.0}, description="Who writes instruct rows, with weights"
+    )
+    preference_generators: dict[str, float] = Field(
+        default={"model": 1.0}, description="Who writes preference pairs, with weights"
+    )
+    general_dataset: str | None = Field(default=None, description="General instruction set to mix in: a path or hub id")
+    general_ratio: float = Field(default=0.0, description="Its rows for each training row of the author's")
+    teacher_model: str | None = Field(default=None, description="Model that writes rows")
+    judge_model: str | None = Field(default=None, description="Model that scores rows")
     embedding_model: str = Field(default="all-MiniLM-L6-v2", description="The model that passages are embedded with")
     dagster_ui_url: str = Field(
         default="http://127.0.0.1:3000", description="Where the Dagster UI is served, for links"
@@ -38,6 +49,12 @@ class Project(dg.ConfigurableResource):  # type: ignore[type-arg]
             base_model=settings.base_model,
             base_model_revision=settings.base_model_revision,
             base_model_licence=settings.base_model_licence,
+            instruct_generators=settings.instruct_generators,
+            preference_generators=settings.preference_generators,
+            general_dataset=settings.general_dataset,
+            general_ratio=settings.general_ratio,
+            teacher_model=settings.teacher_model,
+            judge_model=settings.judge_model,
             embedding_model=settings.embedding_model,
             dagster_ui_url=settings.dagster_ui_url,
         )
@@ -64,6 +81,12 @@ class Project(dg.ConfigurableResource):  # type: ignore[type-arg]
             "test_fraction": self.test_fraction,
             "validation_fraction": self.validation_fraction,
             "test_since": self.test_since or "",
+            "instruct_generators": json.dumps(self.instruct_generators, sort_keys=True),
+            "preference_generators": json.dumps(self.preference_generators, sort_keys=True),
+            "general_dataset": self.general_dataset or "",
+            "general_ratio": self.general_ratio,
+            "teacher_model": self.teacher_model or "",
+            "judge_model": self.judge_model or "",
             "base_model": self.base_model,
             "base_model_revision": self.base_model_revision,
             "embedding_model": self.embedding_model,
