@@ -127,7 +127,8 @@ def read_answer(raw: RawAnswer, form: type[BaseModel]) -> Reading:
 
 def runs_in_circles(text: str) -> bool:
     """Return whether a text says the same over and over."""
-    words = text.split()
+    # The walls of a table repeat themselves whatever stands between them.
+    words = [word for word in text.split() if any(map(str.isalnum, word))]
     if len(words) >= SHORTEST_LOOP_WORDS:
         seen: set[tuple[str, ...]] = set()
         repeated: set[int] = set()
@@ -138,7 +139,6 @@ def runs_in_circles(text: str) -> bool:
             seen.add(run)
         if len(repeated) > REPEATED_SHARE * len(words):
             return True
-    # A ruled line or an empty table is a run as well, but of no letter.
     return any(len(run.group()) >= SHORTEST_RUN and any(map(str.isalpha, run.group(1))) for run in _RUN.finditer(text))
 
 

@@ -47,6 +47,8 @@ class Sent:
     headers: Mapping[str, str] = field(default_factory=dict)
     seconds: float = 0.0
     kind: str = "application/json"
+    drip: float = 0.0
+    """Seconds between the first bytes of the body, each of which is sent alone."""
     hang_up: bool = False
     """Whether the connection breaks in place of an answer."""
 
@@ -54,7 +56,7 @@ class Sent:
 Script = Callable[[Asked], Sent]
 
 
-def says(  # noqa: PLR0913
+def says(
     answer: Any,
     *,
     prompt_tokens: int | None = 20,
@@ -137,6 +139,19 @@ class OpenAIServer:
             await asyncio.sleep(sent.seconds)
             if sent.hang_up and request.transport:
                 request.transport.close()
+            if sent.drip:
+                return await _dripped(request, sent)
             return web.Response(text=sent.body, status=sent.status, headers=sent.headers, content_type=sent.kind)
         finally:
             self._at_once -= 1
+
+
+async def _dripped(request: web.Request, sent: Sent) -> web.StreamResponse:
+    response = web.StreamResponse(status=sent.status, headers={**sent.headers, "Content-Type": sent.kind})
+    await response.prepare(request)
+    body = sent.body.encode()
+    for place in range(20):
+        await response.write(body[place : place + 1])
+        await asyncio.sleep(sent.drip)
+    await response.write(body[20:])
+    return response
