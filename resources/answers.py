@@ -8,7 +8,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import from_json
@@ -90,15 +90,15 @@ def raw_answer_of(body: str) -> RawAnswer:
     try:
         choice = completion["choices"][0]
         message = choice["message"]
-        text, refusal = _text_of(message.get("content")), message.get("refusal")
-        reason = choice.get("finish_reason")
+        text = _text_of(message.get("content"))
+        refusal, reason = message.get("refusal"), choice.get("finish_reason")
     except (TypeError, KeyError, IndexError, AttributeError) as error:
         raise ValueError(f"it sends what is not a chat completion: {body[:200]!r}") from error
     usage = completion.get("usage")
     return RawAnswer(
-        text=text,
-        refusal=refusal if isinstance(refusal, str) else "",
-        finish_reason=reason if isinstance(reason, str) else "",
+        text=_whole(text),
+        refusal=_whole(refusal) if isinstance(refusal, str) else "",
+        finish_reason=_whole(reason) if isinstance(reason, str) else "",
         prompt_tokens=_count(usage, "prompt_tokens"),
         completion_tokens=_count(usage, "completion_tokens"),
     )
@@ -169,12 +169,22 @@ def _json_in(text: str) -> Any | None:
     for candidate in (text, *fenced, between):
         try:
             # Line breaks within strings are no JSON, but many a model writes them.
-            found = json.loads(candidate, strict=False)
+            found = json.loads(candidate, strict=False, parse_constant=_no_constant)
+            found = json.loads(_whole(json.dumps(found, ensure_ascii=False)))
         except (ValueError, RecursionError):
             continue
         if isinstance(found, dict):
             return found
     return None
+
+
+def _no_constant(name: str) -> NoReturn:
+    """Refuse NaN and Infinity, which are no JSON.
+
+    Raises:
+        ValueError: Always.
+    """
+    raise ValueError(name)
 
 
 def _breaks_off(text: str) -> bool:
@@ -184,7 +194,7 @@ def _breaks_off(text: str) -> bool:
     if not begun.startswith("{"):
         return False
     try:
-        from_json(begun, allow_partial="trailing-strings")
+        from_json(begun, allow_partial="trailing-strings", allow_inf_nan=False)
     except ValueError:
         return False
     return True
@@ -218,6 +228,11 @@ def _text_of(content: Any) -> str:
     if isinstance(content, list):
         return "".join(str(part.get("text") or "") for part in content if part.get("type") == "text")
     return content if isinstance(content, str) else ""
+
+
+def _whole(text: str) -> str:
+    """Return a text without halves of characters, which JSON can spell and no file can hold."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def _count(usage: Any, name: str) -> int | None:

@@ -37,6 +37,9 @@ TRANSIENT = frozenset({408, 409, 429})
 NO_KEY = "no-key"
 """What the client sends to a server on this machine that wants no key: it refuses to send nothing."""
 
+SHORTEST_SECRET = 16
+"""Characters of a key that is one. Servers at home are content with words like "ollama", which answers may hold."""
+
 _NO_SUCH_MODEL = re.compile(
     r"model_not_found|invalid model|not a valid model|unknown model|pinned to|"
     r"model\b.{0,80}\b(?:not found|not exist|not available|not supported)",
@@ -142,9 +145,11 @@ class Endpoint:
                 "in http://127.0.0.1:8000/v1."
             )
         self._local = _is_this_machine(parts.hostname)
-        if key is None and not self._local:
+        # A key that was read from a file often ends with its line break.
+        secret = key.get_secret_value().strip() if key else ""
+        if not secret and not self._local:
             raise UserError(f"{without_userinfo(url)} wants a key: set TWIN_TEACHER_KEY (or OPENAI_API_KEY).")
-        self._url, self._key, self._model, self._setting = url, key, model, model_setting
+        self._url, self._key, self._model, self._setting = url, SecretStr(secret), model, model_setting
         self._timeout = timeout_seconds
         self._dialect = Dialect()
         self._formats: dict[type[BaseModel], Format] = {}
@@ -161,7 +166,7 @@ class Endpoint:
 
         self._client = AsyncOpenAI(
             base_url=self._url,
-            api_key=self._key.get_secret_value() if self._key else NO_KEY,
+            api_key=self._key.get_secret_value() or NO_KEY,
             max_retries=0,
             timeout=self._timeout,
             # A proxy of the environment leads away from this machine.
@@ -205,7 +210,7 @@ class Endpoint:
 
     def redacted(self, text: str) -> str:
         """Return a text without the key, which a server may say back."""
-        return text.replace(self._key.get_secret_value(), "***") if self._key else text
+        return text.replace(self._key.get_secret_value(), "***") if len(self._key) >= SHORTEST_SECRET else text
 
     async def _send(self, request: Request, dialect: Dialect) -> RawAnswer:
         from openai import APIConnectionError, APIStatusError, APITimeoutError
@@ -293,7 +298,7 @@ def seconds_to_wait(headers: "Mapping[str, str]", now: datetime) -> float | None
         return float(written)
     try:
         then = parsedate_to_datetime(written)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return max(0.0, ((then if then.tzinfo else then.replace(tzinfo=UTC)) - now).total_seconds())
 

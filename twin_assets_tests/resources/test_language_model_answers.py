@@ -71,6 +71,7 @@ def test_the_beginning_of_an_object_was_cut_off_whatever_the_server_says(text):
         ("Use {braces} here.", PROSE),
         ('[{"instruction": "a", "answer": "b"}, {"instruction": "c", "answer": "d"}]', PROSE),
         ('{"instruction": "a"}', MALFORMED),
+        ('{"instruction": NaN, "answer": "b"}', PROSE),
         ('{"instruction": "a", "answer": null}', MALFORMED),
         ('{"a":' * 100_000, REPETITION),
     ],
@@ -85,6 +86,11 @@ def test_line_breaks_within_strings_and_fences_within_answers_are_kept():
     code = Row(instruction="a", answer="See:\n\n```python\nprint({})\n```\n\nDone.")
     assert read(code.model_dump_json()).answer == code
     assert read(f"```json\n{code.model_dump_json(indent=2)}\n```").answer == code
+
+
+def test_half_a_character_is_replaced_and_a_whole_one_is_kept():
+    text = r'{"instruction": "Half: \ud83d.", "answer": "Whole: \ud83d\udc33."}'
+    assert read(text).answer == Row(instruction="Half: \N{REPLACEMENT CHARACTER}.", answer="Whole: \N{SPOUTING WHALE}.")
 
 
 def test_what_is_wrong_is_told_without_what_was_written():
