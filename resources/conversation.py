@@ -10,7 +10,8 @@ from time import monotonic
 
 from resources.answers import REPAIRABLE, RawAnswer, Reading, read_answer
 from resources.call_log import Attempt, Call, call_of, reply_of, write_call
-from resources.endpoint import Endpoint, Request, Trouble, in_words
+from resources.dialect import Request, in_words
+from resources.endpoint import Endpoint, Trouble
 from resources.spending import NOTHING, Budget, Spent, Usage, most_tokens
 from twin_assets.asking import NOT_TAKEN, OUT_OF_BUDGET, PROSE, Question, Reply
 from twin_assets.errors import UserError

@@ -8,10 +8,9 @@ import ipaddress
 import json
 import re
 import ssl
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from enum import IntEnum
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 from urllib.parse import urlsplit
@@ -19,6 +18,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, SecretStr
 
 from resources.answers import RawAnswer, raw_answer_of
+from resources.dialect import Dialect, Format, Request, parameters_of, simpler_than
 from twin_assets.asking import NO_ANSWER, NOT_TAKEN
 from twin_assets.errors import UserError
 from twin_assets.settings import without_userinfo
@@ -46,47 +46,6 @@ _NO_SUCH_MODEL = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _OUT_OF_CREDIT = re.compile(r"insufficient_quota|billing_hard_limit|exceeded your current quota", re.IGNORECASE)
-_NO_MATTER_OF_DIALECT = re.compile(
-    r"context.?(?:length|window)|maximum context|too (?:long|many tokens)|content.?(?:policy|filter|management)",
-    re.IGNORECASE,
-)
-
-
-class Format(IntEnum):
-    """How the form of the answer is asked for, best first."""
-
-    SCHEMA = 0
-    """`response_format` with the JSON schema."""
-    OBJECT = 1
-    """`response_format` for any JSON object, with the schema in the prompt."""
-    PROMPT = 2
-    """The schema in the prompt alone."""
-
-
-@dataclass(frozen=True, slots=True)
-class Dialect:
-    """What a server understands of the parameters of a chat completion."""
-
-    format: Format = Format.SCHEMA
-    limit: str = "max_tokens"
-    """Name of the answer's limit; reasoning models of OpenAI know `max_completion_tokens` alone."""
-    takes_temperature: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What is sent: messages of a conversation, the form of its answer, and the limits of that."""
-
-    messages: tuple[tuple[str, str], ...]
-    """Roles and texts."""
-    form: type[BaseModel]
-    max_tokens: int
-    temperature: float
-
-    @property
-    def schema_text(self) -> str:
-        """The form, as it is told to a model in words."""
-        return in_words(self.form)
 
 
 class Trouble(Exception):  # noqa: N818 - not an error yet: it may be asked again
@@ -195,12 +154,14 @@ class Endpoint:
             try:
                 raw = await self._send(request, dialect)
             except _NotUnderstoodError as refusal:
-                simpler = _simpler(dialect, refusal.says)
+                simpler = simpler_than(dialect, refusal.says)
                 if simpler is None:
                     raise Trouble(NOT_TAKEN, refusal.says) from refusal
                 dialect = simpler
             else:
-                self._dialect, self._formats[request.form] = dialect, dialect.format
+                self._dialect = dialect
+                # Another request may have found out meanwhile that this format is taken and ignored.
+                self._formats[request.form] = max(dialect.format, self._formats.get(request.form, dialect.format))
                 return raw
 
     def schema_was_ignored(self, form: type[BaseModel]) -> None:
@@ -219,7 +180,7 @@ class Endpoint:
             # The client's own limit is for each piece that arrives: a server that drips would never reach it.
             async with asyncio.timeout(self._timeout):
                 response = await self._client.chat.completions.with_raw_response.create(
-                    **_parameters(self._model, request, dialect)
+                    **parameters_of(self._model, request, dialect)
                 )
                 body = response.text
         except (TimeoutError, APITimeoutError) as error:
@@ -280,12 +241,6 @@ class _NotUnderstoodError(Exception):
         self.says = says
 
 
-def in_words(form: type[BaseModel]) -> str:
-    """Return the instruction to answer in a form."""
-    schema = json.dumps(form.model_json_schema(), ensure_ascii=False)
-    return f"Answer with one JSON object that fits this JSON schema, and with nothing else:\n{schema}"
-
-
 def seconds_to_wait(headers: "Mapping[str, str]", now: datetime) -> float | None:
     """Return how long a server asks to be left alone; None if it does not say.
 
@@ -301,43 +256,6 @@ def seconds_to_wait(headers: "Mapping[str, str]", now: datetime) -> float | None
     except (ValueError, OverflowError):
         return None
     return max(0.0, ((then if then.tzinfo else then.replace(tzinfo=UTC)) - now).total_seconds())
-
-
-def _parameters(model: str, request: Request, dialect: Dialect) -> dict[str, Any]:
-    """Return the parameters of a chat completion."""
-    messages = [{"role": role, "content": text} for role, text in request.messages]
-    parameters: dict[str, Any] = {"model": model, "messages": messages, dialect.limit: request.max_tokens}
-    if dialect.takes_temperature:
-        parameters["temperature"] = request.temperature
-    if dialect.format is not Format.SCHEMA:
-        first = messages[0]
-        messages[0] = {**first, "content": f"{first['content']}\n\n{request.schema_text}".strip()}
-    if dialect.format is Format.OBJECT:
-        parameters["response_format"] = {"type": "json_object"}
-    if dialect.format is Format.SCHEMA:
-        parameters["response_format"] = {
-            "type": "json_schema",
-            "json_schema": {"name": request.form.__name__, "schema": _strict_schema(request.form), "strict": True},
-        }
-    return parameters
-
-
-def _strict_schema(form: type[BaseModel]) -> Any:
-    """Return a form's schema as OpenAI wants it: every property required, and no others."""
-    from openai import pydantic_function_tool
-
-    return pydantic_function_tool(form)["function"]["parameters"]
-
-
-def _simpler(dialect: Dialect, says: str) -> Dialect | None:
-    """Return the dialect to try after a refusal; None if it is no matter of dialect, or there is no simpler one."""
-    if "max_completion_tokens" in says and dialect.limit == "max_tokens":
-        return replace(dialect, limit="max_completion_tokens")
-    if "temperature" in says and dialect.takes_temperature:
-        return replace(dialect, takes_temperature=False)
-    if dialect.format is Format.PROMPT or _NO_MATTER_OF_DIALECT.search(says):
-        return None
-    return replace(dialect, format=Format(dialect.format + 1))
 
 
 def _said(error: "APIStatusError") -> str:

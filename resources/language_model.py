@@ -1,7 +1,8 @@
 """The teacher and the judge: language models behind an OpenAI-compatible endpoint, asked within a budget, and once.
 
-Here is decided what is asked, when, and how often. What goes over the network is `endpoint`, what an answer has to be
-`answers`, what it costs `spending`, and where it is kept `call_log`.
+Here is decided what has to be asked at all. How a batch of it is asked is `conversation`, what goes over the network
+`endpoint`, in which form `dialect`, what an answer has to be `answers`, what it costs `spending`, and where it is kept
+`call_log`.
 """
 
 import asyncio
@@ -19,7 +20,8 @@ from pydantic import Field, SecretStr, ValidationError
 
 from resources.call_log import Call, answer_of, call_key, read_calls, reply_of
 from resources.conversation import Conversation, Limits
-from resources.endpoint import Endpoint, in_words
+from resources.dialect import in_words
+from resources.endpoint import Endpoint
 from resources.spending import Budget, Prices, Spent, Usage, likely_tokens
 from twin_assets.asking import ANSWER_FAILURES, Estimate, Progress, Question, Reply
 from twin_assets.errors import UserError
