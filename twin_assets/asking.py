@@ -96,3 +96,19 @@ class LanguageModel(Protocol):
 
 OUT_OF_BUDGET = "the budget is spent"
 """Failure of a question that was not asked any more."""
+
+REFUSAL = "the model refused to answer"
+TRUNCATED = "the answer was cut off at its token limit"
+REPETITION = "the answer repeats itself without end"
+EMPTY = "the answer is empty"
+PROSE = "the answer is not JSON"
+MALFORMED = "the answer is not of the form that was asked for"
+
+ANSWER_FAILURES = frozenset({REFUSAL, TRUNCATED, REPETITION, EMPTY, PROSE, MALFORMED})
+"""Failures of what a model answered: it was paid for, and asking the same again is no remedy."""
+
+NOT_TAKEN = "the endpoint does not take the question"
+"""Failure of a question that the server refuses to pass on, such as one that is longer than the model can read."""
+
+NO_ANSWER = "the endpoint gave no answer"
+"""Failure of a question after several attempts; a later run may have more luck."""
