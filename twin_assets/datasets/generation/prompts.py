@@ -18,7 +18,7 @@ from twin_assets.asking import Question
 from twin_assets.documents import content_hash, text_hash
 
 if TYPE_CHECKING:
-    from jinja2 import Environment
+    from jinja2 import Environment, Template
 
 _MESSAGES = re.compile(r"\s*^## system\n(?P<system>.*)^## user\n(?P<user>.*)\Z", re.MULTILINE | re.DOTALL)
 _MARK_DIGITS = 8
@@ -72,8 +72,8 @@ class Prompt:
         """
         return Question(
             prompt=f"{self.name}@{self.version}",
-            system=_environment().from_string(self.system).render(values),
-            user=_environment().from_string(self.user).render(values),
+            system=_compiled(self.system).render(values),
+            user=_compiled(self.user).render(values),
             form=form,
             max_tokens=self.max_tokens,
             temperature=self.temperature,
@@ -143,3 +143,8 @@ def _environment() -> "Environment":
     environment = Environment(undefined=StrictUndefined, autoescape=False, trim_blocks=True, lstrip_blocks=True)  # noqa: S701
     environment.filters["fenced"] = fenced
     return environment
+
+
+@cache
+def _compiled(template: str) -> "Template":
+    return _environment().from_string(template)

@@ -48,6 +48,7 @@ _ORDER_TO_A_MODEL = re.compile(
     r"(?:your|the) (?:initial |original |secret )?instructions)\b",
     re.IGNORECASE,
 )
+_LAST_LINE_NEEDS_NO_STOP = re.compile(r"(?:^|\n)[ \t]*(?:(?:[-*+]|\d{1,2}[.)])[ \t]+\S.*|```)$")
 _FENCE = re.compile(r"<<<(?:end of )?[a-z]+ [0-9a-f]{8}>>>")
 
 Form = TypeVar("Form", bound=BaseModel)
@@ -227,7 +228,7 @@ def _answer_objection(draft: Draft, answer: str) -> str | None:
         ("repeats an order to the model", follows_an_order(answer)),
         ("answer too short", n_words < ANSWER_WORDS[0]),
         ("answer too long", n_words > ANSWER_WORDS[1]),
-        ("unfinished answer", not is_finished(answer) and not answer.endswith("```")),
+        ("unfinished answer", not (is_finished(answer) or _LAST_LINE_NEEDS_NO_STOP.search(answer))),
         ("answer repeats itself", repeated_share(answer) > MAX_REPEATED),
         ("answer speaks of its source", any(match.group().lower() not in source for match in aloof)),
         ("instruction gives the answer away", shares_a_run(draft.instruction, answer)),
