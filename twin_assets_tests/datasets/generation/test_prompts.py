@@ -99,9 +99,10 @@ def test_a_mark_that_stands_in_the_text_is_changed(monkeypatch: pytest.MonkeyPat
     assert fenced(f"Guess {guessed}") == f"<<<extract eeeeeeee>>>\nGuess {guessed}\n<<<end of extract eeeeeeee>>>"
 
 
-def test_a_value_that_is_missing_is_an_error() -> None:
-    with pytest.raises(jinja2.UndefinedError, match="extract"):
-        load_prompt("reground").question(Form, **{key: VALUES[key] for key in VALUES if key != "extract"})
+@pytest.mark.parametrize("missing", ["extract", "shortest", "language"])
+def test_a_value_that_is_missing_is_an_error(missing: str) -> None:
+    with pytest.raises(jinja2.UndefinedError, match=missing):
+        load_prompt("reground").question(Form, **{key: VALUES[key] for key in VALUES if key != missing})
 
 
 def test_the_hash_of_a_prompt_follows_every_value() -> None:
