@@ -181,7 +181,7 @@ def _stop_words(language: str) -> frozenset[str]:
 
 @cache
 def _stemmer(language: str) -> Any:
-    import snowballstemmer
+    import snowballstemmer  # type: ignore[import-untyped]
 
     return snowballstemmer.stemmer(_STEMMERS[language]) if language in _STEMMERS else None
 
