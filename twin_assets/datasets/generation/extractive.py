@@ -45,25 +45,38 @@ class Extractive:
         rows: list[InstructRow] = []
         answers = SeenTexts()
         taken: set[str] = set()
-        for document in sorted(
-            _distinct(material.documents, dropped),
-            key=lambda one: (_ORDER.index(material.splits[one.document_id]), one.document_id),
-        ):
-            for passage, place in _placed(document, dropped):
-                if holds_marker(passage.text):
-                    dropped[HOLDS_MARKER] += 1
-                    continue
-                if answers.repeated_by(passage.text) is not None:
-                    dropped["repeated answer"] += 1
-                    continue
-                instruction = write_instruction(passage, place, seed=material.seed, taken=taken)
-                if instruction is None or holds_marker(instruction.text):
-                    dropped["no instruction" if instruction is None else HOLDS_MARKER] += 1
-                    continue
-                taken.add(normal_form(instruction.text))
-                answers.add(passage.document_id, passage.text)
-                rows.append(_row(passage, instruction, material.splits[document.document_id]))
+        for passage, place in placed_passages(material, dropped):
+            if answers.repeated_by(passage.text) is not None:
+                dropped["repeated answer"] += 1
+                continue
+            instruction = write_instruction(passage, place, seed=material.seed, taken=taken)
+            if instruction is None or holds_marker(instruction.text):
+                dropped["no instruction" if instruction is None else HOLDS_MARKER] += 1
+                continue
+            taken.add(normal_form(instruction.text))
+            answers.add(passage.document_id, passage.text)
+            rows.append(_row(passage, instruction, material.splits[passage.document_id]))
         return Generated(sorted(rows, key=lambda row: (row.document_id, row.start)), dropped)
+
+
+def placed_passages(material: Material, dropped: Counter[str]) -> Iterator[tuple[Passage, Place]]:
+    """Yield the passages that rows are made from, each with where it stands; those held out first.
+
+    A document that nearly repeats another has none, and none spells out a marker of the chat template.
+
+    Args:
+        material: The documents and their sides.
+        dropped: Counts what is left out, by reason; added to.
+    """
+    for document in sorted(
+        _distinct(material.documents, dropped),
+        key=lambda one: (_ORDER.index(material.splits[one.document_id]), one.document_id),
+    ):
+        for passage, place in _placed(document, dropped):
+            if holds_marker(passage.text):
+                dropped[HOLDS_MARKER] += 1
+            else:
+                yield passage, place
 
 
 def _distinct(documents: Sequence[CleanedDocument], dropped: Counter[str]) -> Iterator[CleanedDocument]:

@@ -31,10 +31,12 @@ MAX_INSTRUCTION_WORDS = 60
 MAX_WORDS_TO_CONTINUE = 80
 """Words of the text that an instruction asks to be continued; where there are more, its last sentences."""
 
-_N_POINTS = 5
-_UNNATURAL = re.compile(
+UNNATURAL = re.compile(
     r"\b(?:the|this|given|provided) (?:text|extract|excerpt|passage|author|context|snippet|document)\b", re.IGNORECASE
 )
+"""What nobody asks who does not have the passage in front of them."""
+
+_N_POINTS = 5
 _NETWORKS = {
     "bluesky": "Bluesky",
     "facebook": "Facebook",
@@ -89,18 +91,25 @@ def write_instruction(passage: Passage, place: Place, *, seed: int, taken: Colle
     Returns:
         The instruction, or None if nothing fits: a passage without heading, title and keyphrases.
     """
-    answer = _words(passage.text)
     longest = MAX_INSTRUCTION_WORDS + (MAX_WORDS_TO_CONTINUE if passage.before else 0)
     for instruction in _candidates(passage, place, seed):
         text = instruction.text
         if (
             normal_form(text) not in taken
-            and not _UNNATURAL.search(text)
+            and not UNNATURAL.search(text)
             and len(text.split()) <= longest
-            and (passage.code is not None or not _shares_a_run(_words(text), answer))
+            and (passage.code is not None or not shares_a_run(text, passage.text))
         ):
             return instruction
     return None
+
+
+def shares_a_run(instruction: str, answer: str) -> bool:
+    """Whether an instruction repeats `LONGEST_SHARED_RUN` words of an answer in a row."""
+    n = LONGEST_SHARED_RUN
+    asked, answered = _words(instruction), _words(answer)
+    runs = {tuple(answered[i : i + n]) for i in range(len(answered) - n + 1)}
+    return any(tuple(asked[i : i + n]) in runs for i in range(len(asked) - n + 1))
 
 
 def _candidates(passage: Passage, place: Place, seed: int) -> Iterator[Instruction]:
@@ -248,13 +257,6 @@ def _says(frame: str, point: str) -> bool:
 
 def _words(text: str) -> list[str]:
     return re.findall(r"[\w'-]+", text.lower())
-
-
-def _shares_a_run(instruction: Sequence[str], answer: Sequence[str]) -> bool:
-    """Whether the instruction repeats a run of words of the answer."""
-    n = LONGEST_SHARED_RUN
-    runs = {tuple(answer[i : i + n]) for i in range(len(answer) - n + 1)}
-    return any(tuple(instruction[i : i + n]) in runs for i in range(len(instruction) - n + 1))
 
 
 def _ordered(templates: Collection[str], draw: str) -> list[str]:
