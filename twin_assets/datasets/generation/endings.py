@@ -68,21 +68,24 @@ def _complete_length(block: Block, *, followed: bool) -> int:
         return len(block.text) if followed or block.text.endswith("|") else 0
     if block.kind == "list" and ((followed and not block.plain.endswith(":")) or is_finished(block.plain)):
         return len(block.text)
-    if block.kind in ("paragraph", "quote", "list"):
-        return max(_end_of_sentences(block.text), _start_of_last_item(block))
-    return 0
+    if block.kind == "list":
+        return _end_of_items(block.text)
+    return _end_of_sentences(block.text) if block.kind in ("paragraph", "quote") else 0
 
 
 def _end_of_sentences(text: str) -> int:
+    if is_finished(text):
+        return len(text)
     return next((end for start, end in reversed(sentence_spans(text)) if is_finished(text[start:end])), 0)
 
 
-def _start_of_last_item(block: Block) -> int:
-    """Return where the last item of a list begins, blank ends before it left out: the items before it are whole."""
-    if block.kind != "list":
-        return 0
-    starts = [match.start() for match in _ITEM_START.finditer(block.text)]
-    return len(block.text[: starts[-1]].rstrip()) if starts else 0
+def _end_of_items(text: str) -> int:
+    """Return where the last sentence of a list's last item ends; without one, where the item before it does."""
+    items = list(_ITEM_START.finditer(text))
+    if not items:
+        return _end_of_sentences(text)
+    length = _end_of_sentences(text[items[-1].end() :])
+    return items[-1].end() + length if length else len(text[: items[-1].start()].rstrip())
 
 
 def _is_closed(code: Block) -> bool:

@@ -34,6 +34,7 @@ class NearPrompts:
 
     def __init__(self, rows: Sequence[InstructRow]) -> None:
         self._rows = rows
+        self._by_form = {normal_form(row.instruction): row for row in reversed(rows)}
         words = [_words(row.instruction) for row in rows]
         frequencies = Counter(word for one in words for word in one)
         # Inverse document frequency (Sparck Jones 1972); a word that no instruction has counts as the rarest do.
@@ -49,8 +50,11 @@ class NearPrompts:
         """Return the row whose instruction is nearest to a prompt, and how near it is, from 0 to 1.
 
         Nearness is the weight of the words that both have over the weight of the words that either has (the weighted
-        Jaccard index). Of equals the first row is returned; None if no row shares a word.
+        Jaccard index); the same instruction is nearest. Of equals the first row is returned; None if no row shares a
+        word.
         """
+        if same := self._by_form.get(normal_form(prompt)):
+            return same, 1.0
         words = _words(prompt)
         total = self._total(words)
         shared: dict[int, float] = defaultdict(float)
