@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from twin_assets.datasets.generation.mixing_weights import mix_by_weight, share_out
+from twin_assets.datasets.generation.preferences import preference_prompts
 from twin_assets.documents import InstructRow, PreferenceRow
 
 Make = Callable[..., InstructRow]
@@ -140,3 +141,9 @@ def test_an_instruction_stays_with_its_generator_when_others_are_added(make_row:
     assert share_out(rows, {"model": 1, "teacher": 1}, seed=1) != many
     with pytest.raises(ValueError, match="All weights are 0"):
         share_out(rows, {"model": 0}, seed=0)
+
+
+def test_the_instructions_that_a_limit_left_are_shared_out_as_evenly_as_all(make_row: Make) -> None:
+    drawn = preference_prompts(rows_of(make_row, "any", 1000), limit=200, seed=0)
+
+    assert len(share_out(drawn, {"model": 1, "teacher": 1}, seed=0)["model"]) == pytest.approx(100, abs=25)

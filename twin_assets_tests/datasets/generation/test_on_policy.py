@@ -112,6 +112,7 @@ def test_another_model_writes_everything_anew(author: Author) -> None:
     OnPolicy("sft@1", known_texts(first.rejections, "sft@1")).generate(author([1, 2], sampler))
 
     assert len(sampler.prompts) == 2
+    assert known_texts(first.rejections, "sft@1") == {}
     assert rejected_by_name("sft", "1") == "sft@1"
 
 

@@ -60,6 +60,13 @@ def test_what_breaks_off_is_cut_back_to_its_last_sentence(make_row: Make) -> Non
     assert (pair.rejected, pair.chosen) == ("Ferries are boats.", CHOSEN)
 
 
+def test_what_is_left_of_a_text_may_be_a_piece_of_the_chosen_one(make_row: Make) -> None:
+    row = make_row(f"{CHOSEN} Nobody waits for it.")
+    rejected = f"{CHOSEN} Whoever wants to cross over has to be there in time, with a ticket and without a bicycle, or"
+
+    assert build_preference_rows([row], paired(row, rejected), MODEL).dropped == {"rejected nearly equals chosen": 1}
+
+
 def test_a_chosen_text_that_breaks_off_makes_no_pair_unless_it_is_source_code(make_row: Make) -> None:
     code = "def leave(hour):\n    return hour + 1"
     as_prose, as_code = make_row(code), make_row(code, category="repositories")
