@@ -52,8 +52,8 @@ class OnPolicy:
     def generate(self, material: PairMaterial) -> GeneratedPairs:
         """Return a pair for every prompt that takes part, if there is something to learn from it.
 
-        The model is asked once for each prompt that is not known; a prompt is asked alone, so a new row changes none of
-        the others.
+        The model writes one text for each prompt that is not known. What it writes for one depends on no other, so a
+        new row changes none of those that are there.
 
         Raises:
             ValueError: If the limit is too low, see `preference_prompts`.

@@ -68,7 +68,8 @@ def own_words(
     kept = []
     dropped: Counter[str] = Counter()
     for row in rows:
-        verbatim = row.answer.strip() and texts.get(row.document_id, "")[row.start : row.end] == row.answer
+        stands = texts.get(row.document_id, "")[max(0, row.start) : row.end]
+        verbatim = row.answer.strip() and stands == row.answer
         objection = (
             _objection_to_chosen(row.instruction, row.answer, row.category)
             if verbatim and row.passage_start is None
