@@ -13,6 +13,8 @@ from twin_assets.datasets.generation.on_policy import (
 )
 from twin_assets.datasets.generation.pair_contract import GeneratedPairs, PairMaterial
 from twin_assets.documents import CleanedDocument, InstructRow, Rejection
+from twin_assets.inference.generation import CausalModel, GenerationSettings
+from twin_assets.training.chat_template import TURN_END, TURN_START, chat_template
 
 Make = Callable[..., InstructRow]
 MODEL = "base@1"
@@ -188,3 +190,49 @@ def test_a_text_that_was_generated_again_takes_the_place_of_the_old_one(author: 
     new = [old[0].model_copy(update={"text": "Another text."})]
 
     assert to_keep(old, new, material.rows) == new
+
+
+@pytest.fixture(scope="module")
+def small_model(tmp_path_factory: pytest.TempPathFactory) -> CausalModel:
+    """A Llama of 20,000 random weights that writes bytes."""
+    import torch
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+    symbols = [*sorted(pre_tokenizers.ByteLevel.alphabet()), TURN_START, TURN_END]
+    bytes_alone = Tokenizer(models.BPE(vocab={symbol: place for place, symbol in enumerate(symbols)}, merges=[]))
+    bytes_alone.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    bytes_alone.decoder = decoders.ByteLevel()
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=bytes_alone, eos_token=TURN_END, additional_special_tokens=[TURN_START]
+    )
+    tokenizer.chat_template = chat_template()
+    torch.manual_seed(0)
+    config = LlamaConfig(
+        vocab_size=len(symbols),
+        hidden_size=32,
+        intermediate_size=32,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        max_position_embeddings=256,
+        eos_token_id=tokenizer.eos_token_id,
+    )
+    folder = tmp_path_factory.mktemp("model")
+    LlamaForCausalLM(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return CausalModel(str(folder))
+
+
+def test_a_new_row_changes_no_text_of_a_real_model(author: Author, small_model: CausalModel) -> None:
+    settings = GenerationSettings(max_new_tokens=24, temperature=0.9, top_p=0.95, seed=0)
+
+    def texts(numbers: Sequence[int]) -> dict[str, str]:
+        material = author(numbers, lambda prompts: small_model.generate(prompts, settings))
+        result = OnPolicy(rejected_by_name("small", settings.fingerprint)).generate(material)
+        return {one.prompt_hash: one.text for one in result.rejections}
+
+    few, many = texts(range(0, 40, 4)), texts(range(40))
+
+    assert len(many) == 40
+    assert few.items() < many.items()
+    assert len(set(many.values())) > 35
