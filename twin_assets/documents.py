@@ -199,6 +199,14 @@ class PreferenceRow(Entity):
         return content_hash([self.prompt, self.chosen, self.rejected, self.document_id])[:12]
 
 
+class Rejection(Entity):
+    """One text that a model wrote for a prompt, as it came: kept beside the pairs, so that it is not written twice."""
+
+    prompt_hash: str = Field(description="SHA-256 of the prompt, the model and the generation settings")
+    text: str = Field(description="What the model wrote, whole, also where no pair was made of it")
+    rejected_by: str = Field(description="Model that wrote it: its data version and generation settings")
+
+
 class BaseModelRef(Entity):
     """The model that is fine-tuned: where it lies, and what exactly it is."""
 
