@@ -12,8 +12,7 @@ import dagster as dg
 from resources.project import Project
 from twin_assets.checks import none_of, verdict
 from twin_assets.datasets.assets import instruct_dataset, preference_dataset
-from twin_assets.datasets.curation.splitting import split_documents
-from twin_assets.datasets.curation.statistics import (
+from twin_assets.datasets.curation.faults import (
     answers_in_both_splits,
     chosen_equal_rejected,
     documents_in_both_splits,
@@ -21,6 +20,7 @@ from twin_assets.datasets.curation.statistics import (
     prompts_in_both_splits,
     ungrounded_rows,
 )
+from twin_assets.datasets.curation.splitting import split_documents
 from twin_assets.documents import CleanedDocument, InstructRow, PreferenceRow
 from twin_assets.errors import UserError
 from twin_assets.features.assets import cleaned_documents

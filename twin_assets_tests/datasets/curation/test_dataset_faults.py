@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from twin_assets.datasets.curation.statistics import (
+from twin_assets.datasets.curation.faults import (
     answers_in_both_splits,
     chosen_equal_rejected,
     documents_in_both_splits,
