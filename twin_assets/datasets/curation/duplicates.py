@@ -6,14 +6,14 @@ is rejected is the same, or nearly.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from twin_assets.datasets.curation.contract import Embed, Row
 from twin_assets.datasets.curation.overlap import NEAR, SketchedTexts, normal_form
-from twin_assets.datasets.curation.rows import answer_of, by_precedence, prompt_of
+from twin_assets.datasets.curation.rows import answer_of, by_precedence, prompt_of, texts_of
 from twin_assets.documents import InstructRow, PreferenceRow
 
 SEMANTIC = 0.9
@@ -47,15 +47,15 @@ def drop_exact(rows: Sequence[Row]) -> tuple[list[Row], Counter[str]]:
     seen: set[tuple[str, ...]] = set()
     dropped: Counter[str] = Counter()
     kept: set[int] = set()
-    for row in by_precedence(rows):
-        keys = identity_of(row)
+    for place in by_precedence(rows):
+        keys = identity_of(rows[place])
         repeated = next((reason for reason, key in keys.items() if key in seen), None)
         if repeated:
             dropped[repeated] += 1
         else:
             seen.update(keys.values())
-            kept.add(id(row))
-    return [row for row in rows if id(row) in kept], dropped
+            kept.add(place)
+    return [rows[place] for place in sorted(kept)], dropped
 
 
 def drop_near(rows: Sequence[Row], *, near: float = NEAR, seed: int = 0) -> tuple[list[Row], Counter[str]]:
@@ -69,25 +69,24 @@ def drop_near(rows: Sequence[Row], *, near: float = NEAR, seed: int = 0) -> tupl
         near: Share of the shorter text's 5-grams that the longer one has to hold.
         seed: Chooses the MinHash permutations.
     """
-    ordered = by_precedence(rows)
     dropped: Counter[str] = Counter()
     answers = SketchedTexts(seed=seed, near=near)
     repeated_prompts: set[str] = set()
-    of_prompt: defaultdict[str, list[Row]] = defaultdict(list)
-    for number, row in enumerate(ordered):
-        group = _group(row, number)
-        if group not in of_prompt and answers.repeated_by_or_add(group, answer_of(row)) is not None:
+    of_prompt: defaultdict[str, list[int]] = defaultdict(list)
+    for place in by_precedence(rows):
+        group = _group(rows[place], place)
+        if group not in of_prompt and answers.repeated_by_or_add(group, answer_of(rows[place])) is not None:
             repeated_prompts.add(group)
-        of_prompt[group].append(row)
+        of_prompt[group].append(place)
     kept: set[int] = set()
     for group, alike in of_prompt.items():
         if group in repeated_prompts:
             dropped["nearly repeats another answer"] += len(alike)
             continue
-        distinct = _distinct_rejections(alike, near=near, seed=seed)
+        distinct = _distinct_rejections(rows, alike, near=near, seed=seed)
         dropped["nearly repeats another rejected text"] += len(alike) - len(distinct)
-        kept.update(map(id, distinct))
-    return [row for row in rows if id(row) in kept], +dropped
+        kept.update(distinct)
+    return [rows[place] for place in sorted(kept)], +dropped
 
 
 def drop_semantic(
@@ -105,18 +104,16 @@ def drop_semantic(
     """
     if not rows:
         return [], Counter()
-    ordered = by_precedence(rows)
-    of_prompt: defaultdict[str, list[Row]] = defaultdict(list)
-    for number, row in enumerate(ordered):
-        of_prompt[_group(row, number)].append(row)
+    of_prompt: defaultdict[str, list[int]] = defaultdict(list)
+    for place in by_precedence(rows):
+        of_prompt[_group(rows[place], place)].append(place)
     groups = list(of_prompt.values())
     if report:
         report(f"Embedding {len(groups):,} answers to find those that say the same")
-    vectors = embed([answer_of(first) for first, *_ in groups])
-    distinct = distinct_vectors(vectors, threshold)
-    kept = {id(row) for number in distinct for row in groups[number]}
+    vectors = embed([answer_of(rows[first]) for first, *_ in groups])
+    kept = sorted(place for number in distinct_vectors(vectors, threshold) for place in groups[number])
     dropped = Counter({"says what another row says": len(rows) - len(kept)})
-    return [row for row in rows if id(row) in kept], +dropped
+    return [rows[place] for place in kept], +dropped
 
 
 def distinct_vectors(vectors: Vectors, threshold: float) -> list[int]:
@@ -143,20 +140,16 @@ def distinct_vectors(vectors: Vectors, threshold: float) -> list[int]:
     return np.flatnonzero(is_kept).tolist()
 
 
-def _group(row: InstructRow | PreferenceRow, number: int) -> str:
+def _group(row: InstructRow | PreferenceRow, place: int) -> str:
     """Return what the pairs of one prompt have in common; an instruct row stands alone."""
     if isinstance(row, PreferenceRow):
         return f"{normal_form(row.prompt)}\n{normal_form(row.chosen)}"
-    return str(number)
+    return str(place)
 
 
-def _distinct_rejections(rows: Iterable[Row], *, near: float, seed: int) -> list[Row]:
-    rows = list(rows)
-    if len(rows) == 1:
-        return rows
+def _distinct_rejections(rows: Sequence[Row], places: Sequence[int], *, near: float, seed: int) -> list[int]:
+    """Return the places, out of those of one prompt, whose rejected texts repeat none before them."""
+    if len(places) == 1:
+        return list(places)
     rejected = SketchedTexts(seed=seed, near=near)
-    return [
-        row
-        for number, row in enumerate(rows)
-        if not isinstance(row, PreferenceRow) or rejected.repeated_by_or_add(str(number), row.rejected) is None
-    ]
+    return [place for place in places if rejected.repeated_by_or_add(str(place), texts_of(rows[place])[-1]) is None]
