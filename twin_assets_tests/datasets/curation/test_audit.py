@@ -89,7 +89,7 @@ def test_a_held_out_text_among_the_training_rows_is_named(
 ) -> None:
     rows, documents = sound
     tested, trained = rows[0], rows[-1]
-    quoting = f"{trained.answer} {' '.join(tested.answer.split()[:13])}"
+    quoting = f"{trained.answer} {' '.join(documents[0].text.split()[14:27])}"
     written = trained.model_copy(update={"answer": quoting, "passage_start": trained.start, "passage_end": trained.end})
     asked = trained.model_copy(update={"instruction": tested.instruction})
 

@@ -84,7 +84,7 @@ def test_every_fault_is_dropped_by_its_own_stage_and_counted_once(library: list[
         spoilt(trained, 1, answer=f"Never written. {other.answer}"),
         spoilt(trained, 2, document_id="nowhere"),
         spoilt(trained, 3, answer="A written answer of enough words to stand as one.", **written, support=0.5),
-        spoilt(trained, 4),
+        spoilt(trained, 4, **written),
         spoilt(trained, 5, answer=f"{other.answer} And so it ends here.", **written),
         spoilt(
             trained,

@@ -60,7 +60,7 @@ def test_a_chosen_text_that_two_pairs_share_is_not_known_from_the_other(make_pai
         rows += [make_pair(chosen, f"Other{number}{copy} {sentence(draw, 20)}", f"P{number}") for copy in range(3)]
         rows.append(make_pair(other, f"Other{number}x {sentence(draw, 20)}", f"P{number}"))
 
-    # The opening word of every prompt's chosen texts is its own: known only if another pair of the prompt is trained on.
+    # A prompt's chosen texts open with a word of their own: it tells only if another pair of the prompt was seen.
     assert cue_auc(rows) < 0.7
 
 
