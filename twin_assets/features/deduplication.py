@@ -9,8 +9,8 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from hashlib import blake2b
-from itertools import chain
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -150,15 +150,18 @@ def as_utc(moment: datetime) -> datetime:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def shingles(text: str) -> Shingles:
+def shingles(text: str, *, words_each: int = SHINGLE_WORDS) -> Shingles:
     """Return the sorted 64-bit fingerprints of a text's word 5-grams; a shorter text is one shingle.
 
     Case and punctuation are ignored. A fingerprint depends on the words alone, not on the process or the machine.
+
+    Args:
+        text: The text.
+        words_each: Words in a shingle, if not 5.
     """
     words = _WORD.findall(text.casefold())
-    fingerprints = {word: int.from_bytes(blake2b(word.encode(), digest_size=8).digest()) for word in set(words)}
-    sequence = np.array([fingerprints[word] for word in words], dtype=np.uint64)
-    length = min(SHINGLE_WORDS, len(sequence))
+    sequence = np.array([_fingerprint(word) for word in words], dtype=np.uint64)
+    length = min(words_each, len(sequence))
     if not length:
         return sequence
     count = len(sequence) - length + 1
@@ -167,6 +170,11 @@ def shingles(text: str) -> Shingles:
         # An odd multiplier (2^64 divided by the golden ratio) makes the order of the words count; overflow is meant.
         mixed = mixed * np.uint64(0x9E3779B97F4A7C15) + sequence[place : place + count]
     return np.unique(mixed)
+
+
+@lru_cache(maxsize=100_000)
+def _fingerprint(word: str) -> int:
+    return int.from_bytes(blake2b(word.encode(), digest_size=8).digest())
 
 
 def containment(one: Shingles, other: Shingles) -> float:
@@ -179,24 +187,33 @@ class Sketch(NamedTuple):
     """A set of shingles, made small: its minima under each permutation, and how many shingles it has."""
 
     minima: Shingles
-    """Of shape (PERMUTATIONS,), each with its permutation in it; empty if there are no shingles."""
+    """Of shape (permutations,), each with its permutation in it; empty if there are no shingles."""
     size: int
 
 
 class Candidates:
-    """The kept documents that another one may repeat: those that share enough minima with it.
+    """The kept texts that another one may repeat: those that share enough minima with it.
 
     Only kept documents are in it, so that a text that stands there a thousand times is compared with one of them alone.
+
+    Args:
+        seed: Chooses the permutations.
+        permutations: How many minima a text is sketched by; fewer serve where texts differ less in length.
+        threshold: Containment that is looked for.
     """
 
-    def __init__(self, *, seed: int) -> None:
+    def __init__(self, *, seed: int, permutations: int = PERMUTATIONS, threshold: float = NEAR_DUPLICATE) -> None:
         from datasketch import MinHash
 
-        self._blank = MinHash(num_perm=PERMUTATIONS, seed=seed, hashfunc=int)
+        self._permutations = permutations
+        self._threshold = threshold
+        self._blank = MinHash(num_perm=permutations, seed=seed, hashfunc=int)
         self._names: list[str] = []
-        self._minima = np.empty((64, PERMUTATIONS), dtype=np.uint64)
+        self._minima = np.empty((64, permutations), dtype=np.uint64)
         self._sizes = np.empty(64)
-        self._sharing: defaultdict[int, list[int]] = defaultdict(list)
+        # Most minima are of one text alone: a list for each of them would take most of the memory.
+        self._first: dict[int, int] = {}
+        self._others: defaultdict[int, list[int]] = defaultdict(list)
 
     def sketch(self, values: Shingles) -> Sketch:
         """Return the sketch of a document's shingles."""
@@ -207,8 +224,8 @@ class Candidates:
         for start in range(0, len(low_bits), _BATCH):
             # In batches: datasketch holds one number per shingle and permutation, a gigabyte for a large repository.
             sketch.update_batch(low_bits[start : start + _BATCH])
-        minima = sketch.hashvalues.astype(np.uint64) * np.uint64(PERMUTATIONS)
-        return Sketch(minima + np.arange(PERMUTATIONS, dtype=np.uint64), len(values))
+        minima = sketch.hashvalues.astype(np.uint64) * np.uint64(self._permutations)
+        return Sketch(minima + np.arange(self._permutations, dtype=np.uint64), len(values))
 
     def add(self, name: str, sketch: Sketch) -> None:
         """Take in a kept document."""
@@ -221,30 +238,36 @@ class Candidates:
         if sketch.size:
             self._minima[place] = sketch.minima
         for minimum in sketch.minima.tolist():
-            sharing = self._sharing[minimum]
-            if len(sharing) <= MAX_SHARING:
-                sharing.append(place)
+            if self._first.setdefault(minimum, place) != place:
+                others = self._others[minimum]
+                if len(others) < MAX_SHARING:
+                    others.append(place)
 
     def sharing(self, sketch: Sketch) -> list[int]:
         """Return the places, in the order taken in, of the documents that share a minimum which not too many share."""
-        found = (self._sharing[minimum] for minimum in sketch.minima.tolist() if minimum in self._sharing)
-        return sorted(set(chain.from_iterable(sharing for sharing in found if len(sharing) <= MAX_SHARING)))
+        found: set[int] = set()
+        for minimum in sketch.minima.tolist():
+            others = self._others.get(minimum, ())
+            if minimum in self._first and len(others) < MAX_SHARING:
+                found.add(self._first[minimum])
+                found.update(others)
+        return sorted(found)
 
     def near(self, sketch: Sketch) -> list[str]:
         """Return the documents taken in that may be near-duplicates.
 
         The share of minima that agree estimates the Jaccard similarity. Who stays `TOLERANCE` standard deviations below
-        what `NEAR_DUPLICATE` asks for is not worth a comparison.
+        what the threshold asks for is not worth a comparison.
         """
         places = self.sharing(sketch)
         if not places:
             return []
         agreeing = (self._minima[places] == sketch.minima).sum(axis=1)
         sizes = self._sizes[places]
-        shared = NEAR_DUPLICATE * np.minimum(sizes, sketch.size)
+        shared = self._threshold * np.minimum(sizes, sketch.size)
         similarity = shared / (sizes + sketch.size - shared)
-        deviation = np.sqrt(PERMUTATIONS * similarity * (1 - similarity))
-        enough = agreeing >= PERMUTATIONS * similarity - TOLERANCE * deviation
+        deviation = np.sqrt(self._permutations * similarity * (1 - similarity))
+        enough = agreeing >= self._permutations * similarity - TOLERANCE * deviation
         return [self._names[place] for place, is_enough in zip(places, enough, strict=True) if is_enough]
 
 

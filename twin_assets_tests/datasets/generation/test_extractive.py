@@ -9,14 +9,14 @@ from typing import NoReturn
 
 import pytest
 
-from twin_assets.datasets.curation.splitting import TooLittleTextError, split_documents
-from twin_assets.datasets.curation.statistics import (
+from twin_assets.datasets.curation.faults import (
     answers_in_both_splits,
     documents_in_both_splits,
     duplicate_rows,
     prompts_in_both_splits,
     ungrounded_rows,
 )
+from twin_assets.datasets.curation.splitting import TooLittleTextError, split_documents
 from twin_assets.datasets.generation.contract import Generated, Material
 from twin_assets.datasets.generation.extractive import Extractive
 from twin_assets.documents import CleanedDocument, SplitRule

@@ -6,25 +6,34 @@ as they are stored, and trust nothing that the builders promise.
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from typing import TypeVar
 
+from twin_assets.datasets.curation.contract import Row
+from twin_assets.datasets.curation.duplicates import drop_near, identity_of
 from twin_assets.datasets.curation.overlap import SeenTexts, normal_form
+from twin_assets.datasets.curation.rows import (
+    answer_of,
+    is_general,
+    objection_to_source,
+    prompt_of,
+    texts_by_id,
+)
 from twin_assets.datasets.curation.splitting import cluster_roots
 from twin_assets.documents import CleanedDocument, InstructRow, PreferenceRow, Split
 
-Row = TypeVar("Row", InstructRow, PreferenceRow)
-
 
 def ungrounded_rows(rows: Sequence[Row], documents: Iterable[CleanedDocument]) -> list[Row]:
-    """Return the rows whose answer (or chosen text) does not stand verbatim at its offsets in its own document."""
-    texts = {document.document_id: document.text for document in documents}
-    return [row for row in rows if not _is_grounded(row, texts.get(row.document_id))]
+    """Return the rows whose answer (or chosen text) does not stand verbatim at its offsets in its own document.
+
+    An answer that was written on a passage needs support by it instead; rows of a general set are passed over.
+    """
+    texts = texts_by_id(list(documents))
+    return [row for row in rows if objection_to_source(row, texts)]
 
 
 def documents_in_both_splits(
     rows: Sequence[InstructRow] | Sequence[PreferenceRow], documents: Iterable[CleanedDocument] = ()
 ) -> list[str]:
-    """Return the ids of documents that have rows in train and in test, in order.
+    """Return the ids of documents that have rows on more than one side of the split, in order.
 
     Args:
         rows: The dataset.
@@ -32,9 +41,10 @@ def documents_in_both_splits(
     """
     roots = cluster_roots(documents)
     splits: dict[str, set[Split]] = defaultdict(set)
-    for row in rows:
+    placed = [row for row in rows if not is_general(row)]
+    for row in placed:
         splits[roots.get(row.document_id, row.document_id)].add(row.split)
-    return sorted({row.document_id for row in rows if len(splits[roots.get(row.document_id, row.document_id)]) > 1})
+    return sorted({row.document_id for row in placed if len(splits[roots.get(row.document_id, row.document_id)]) > 1})
 
 
 def answers_in_both_splits(rows: Sequence[Row]) -> list[Row]:
@@ -56,34 +66,27 @@ def prompts_in_both_splits(rows: Sequence[Row]) -> list[Row]:
 
 
 def duplicate_rows(rows: Sequence[Row]) -> list[Row]:
-    """Return the rows whose answer (or chosen text) or whose instruction (or prompt) an earlier row has too."""
-    seen: set[tuple[str, str]] = set()
+    """Return the rows whose answer or whose instruction an earlier row has too, and the pairs that an earlier pair is.
+
+    Pairs may share prompt and chosen text, if what is rejected differs.
+    """
+    seen: set[tuple[str, ...]] = set()
     repeated = []
     for row in rows:
-        keys = {("answer", normal_form(answer_of(row))), ("prompt", normal_form(prompt_of(row)))}
+        keys = set(identity_of(row).values())
         if seen & keys:
             repeated.append(row)
         seen |= keys
     return repeated
 
 
+def nearly_duplicate_rows(rows: Sequence[Row], *, seed: int = 0) -> list[Row]:
+    """Return the rows whose answer nearly repeats that of another one, see `duplicates.drop_near`."""
+    kept, _ = drop_near(rows, seed=seed)
+    whole = set(map(id, kept))
+    return [row for row in rows if id(row) not in whole]
+
+
 def chosen_equal_rejected(rows: Sequence[PreferenceRow]) -> list[PreferenceRow]:
     """Return the pairs whose texts are the same, marks and capitals aside, or whose rejected text is empty."""
     return [row for row in rows if normal_form(row.rejected) in ("", normal_form(row.chosen))]
-
-
-def prompt_of(row: InstructRow | PreferenceRow) -> str:
-    """Return what a person would ask."""
-    return row.instruction if isinstance(row, InstructRow) else row.prompt
-
-
-def answer_of(row: InstructRow | PreferenceRow) -> str:
-    """Return the author's own passage."""
-    return row.answer if isinstance(row, InstructRow) else row.chosen
-
-
-def _is_grounded(row: InstructRow | PreferenceRow, text: str | None) -> bool:
-    answer = answer_of(row)
-    return (
-        bool(answer.strip()) and text is not None and 0 <= row.start < row.end and text[row.start : row.end] == answer
-    )

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from twin_assets.datasets.curation.statistics import (
+from twin_assets.datasets.curation.faults import (
     answers_in_both_splits,
     chosen_equal_rejected,
     documents_in_both_splits,
@@ -12,24 +12,12 @@ from twin_assets.datasets.curation.statistics import (
     prompts_in_both_splits,
     ungrounded_rows,
 )
-from twin_assets.datasets.generation.preferences import build_preference_rows, preference_prompt_hash
 from twin_assets.documents import CleanedDocument, InstructRow, PreferenceRow
 
 MakeRow = Callable[..., InstructRow]
 MakeDocument = Callable[..., CleanedDocument]
 GENERATED = Path(__file__).parents[4] / "shared" / "data" / "handbook" / "generated"
 ANSWER = "The old ferry leaves the western quay at nine and comes back whenever the tide allows it."
-
-
-@pytest.fixture
-def make_pair(make_row: MakeRow) -> Callable[..., PreferenceRow]:
-    def make(chosen: str, rejected: str, **fields: object) -> PreferenceRow:
-        row = make_row(chosen, **fields)
-        key = preference_prompt_hash(row.instruction, "base")
-        (pair,) = build_preference_rows([row], {key: "Something that has to be there."}, "base").rows
-        return pair.model_copy(update={"rejected": rejected})
-
-    return make
 
 
 def test_an_answer_is_grounded_where_it_stands_in_its_document(
