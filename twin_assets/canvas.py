@@ -51,15 +51,15 @@ PALETTES: dict[Theme, Palette] = {
 
 
 class Canvas:
-    """An empty figure in house style: panels stacked on one x axis, first panel on top."""
+    """An empty figure in house style: panels one above the other, on one x axis unless each has its own."""
 
-    def __init__(self, theme: Theme, height: float, panels: Sequence[float] = (1.0,)) -> None:
+    def __init__(self, theme: Theme, height: float, panels: Sequence[float] = (1.0,), *, share_x: bool = True) -> None:
         """Lay out panels of the given relative heights on a figure of `height` inches."""
         from matplotlib.figure import Figure
 
         self.palette = PALETTES[theme]
         self.figure = Figure(figsize=(WIDTH, height), dpi=DPI, facecolor=self.palette.ground, layout="constrained")
-        grid = self.figure.subplots(len(panels), 1, squeeze=False, sharex=True, height_ratios=list(panels))
+        grid = self.figure.subplots(len(panels), 1, squeeze=False, sharex=share_x, height_ratios=list(panels))
         self.panels: list[Axes] = [row[0] for row in grid]
         for ax in self.panels:
             ax.set_facecolor(self.palette.ground)

@@ -128,8 +128,7 @@ def leaderboard_page(rows: Sequence[LeaderboardRow], *, names: Mapping[str, str]
 
 
 def _rendered(template: str, **values: Any) -> str:
-    filters = {"interval": _interval, "label": label_of}
-    return rendered("twin_assets.evaluation", template, values, filters=filters)
+    return rendered("twin_assets.evaluation", template, values, filters={"interval": _interval, "label": label_of})
 
 
 def _interval(interval: Interval | None, digits: int = 2, unit: str = "") -> str:
