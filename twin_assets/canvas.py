@@ -6,7 +6,7 @@ stays untouched.
 
 import io
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -104,9 +104,12 @@ class Canvas:
             va="center" if offset[1] == 0 else "bottom" if offset[1] > 0 else "top",
         )
 
-    def legend(self, ax: "Axes", place: Literal["best", "lower right"] = "best") -> None:
-        """Name the series of a panel."""
-        ax.legend(loc=place, frameon=False, labelcolor=self.palette.ink, fontsize=9.5)
+    def legend(self, ax: "Axes", place: Literal["best", "lower right", "above"] = "best") -> None:
+        """Name the series of a panel, inside it or in a line above it on the right."""
+        above = {"loc": "lower right", "bbox_to_anchor": (1, 0.98), "ncols": 4, "borderaxespad": 0.0}
+        above |= {"handlelength": 1.0, "handletextpad": 0.5, "columnspacing": 1.2}
+        where: dict[str, Any] = above if place == "above" else {"loc": place}
+        ax.legend(frameon=False, labelcolor=self.palette.ink, fontsize=9.5, **where)
 
     def png(self) -> bytes:
         """Return the picture; without the software's name in it, so that equal numbers give equal bytes."""

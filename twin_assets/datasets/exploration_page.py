@@ -3,6 +3,7 @@
 What stands in the page stands in the figures (`exploration`); here it is only set, in the frame that all pages share.
 """
 
+import math
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
@@ -14,7 +15,7 @@ from twin_assets.pages import Picture, picture, rendered
 
 _FIELD_NAMES = {
     "category": "Category",
-    "kind": "What is asked for",
+    "kind": "Kind of request",
     "generator": "Generator",
     "rejected_by": "Rejected text by",
 }
@@ -44,6 +45,11 @@ def exploration_html(
             "field_names": _FIELD_NAMES,
             "answers": "answers" if exploration.dataset == "instruct" else "chosen texts",
             "rows": "rows" if exploration.dataset == "instruct" else "pairs",
+            "unmeasured": [
+                number
+                for number, topic in enumerate(exploration.subjects.topics, start=1)
+                if exploration.overlap and not topic.held_out
+            ],
             "provenance_items": dict(generated_from or {}),
             **_pictures(exploration),
         },
@@ -51,10 +57,14 @@ def exploration_html(
 
 
 def _headline(figures: Exploration) -> str:
-    noun = "rows" if figures.dataset == "instruct" else "pairs"
+    noun = "row" if figures.dataset == "instruct" else "pair"
     sides = [f"{figures.splits.rows[split]:,} {_SIDES[split]}" for split in SPLITS if figures.splits.rows.get(split)]
-    documents = f"{figures.documents:,} document{'' if figures.documents == 1 else 's'}"
-    return f"{figures.splits.total:,} {noun} from {documents}: {', '.join(sides)}."
+    rows, documents = _counted(figures.splits.total, noun), _counted(figures.documents, "document")
+    return f"{rows} from {documents}: {', '.join(sides)}."
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def _pictures(figures: Exploration) -> dict[str, Any]:
@@ -106,12 +116,9 @@ def _overlap(overlap: Overlap) -> Picture:
 
 def _bias(pairs: Pairs) -> str:
     """Say which side is longer, and by how much."""
-    factor = 2.718281828459045**pairs.mean_log_ratio
-    side = "longer" if factor >= 1 else "shorter"
-    by = factor if factor >= 1 else 1 / factor
     return (
-        f"In {pairs.chosen_longer:.0%} of the pairs the chosen text has more words; on the geometric mean it is "
-        f"{by:.2f} times {'as long as' if by == 1 else side + ' than'} the rejected one."
+        f"In {pairs.chosen_longer:.0%} of the pairs the chosen text has more words than the rejected one; on the "
+        f"geometric mean it is {math.exp(pairs.mean_log_ratio):.2f} times as long."
     )
 
 

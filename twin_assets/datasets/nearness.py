@@ -17,6 +17,9 @@ BLOCK_ROWS = 1_024
 """Test rows compared with the training rows at once: a block of cosines, never the whole matrix."""
 
 
+_MARKS = ".,:;!?\"'`*_()"
+
+
 class Neighbour(NamedTuple):
     """One test row with the training row whose meaning is nearest.
 
@@ -63,7 +66,7 @@ def nearest_training_rows(
 
 def openings(texts: Sequence[str], *, words: int = 2) -> list[tuple[str, int]]:
     """Return the first words of texts, without marks and in lower case, and how many begin so, most frequent first."""
-    found = Counter(" ".join(text.split()[:words]).strip(".,:;!?\"'`*_()").lower() for text in texts)
+    found = Counter(" ".join(word.strip(_MARKS) for word in text.split()[:words]).lower() for text in texts)
     return sorted(found.items(), key=lambda item: (-item[1], item[0]))
 
 

@@ -22,6 +22,9 @@ BINS = 30
 LONGEST_SHARE = 0.995
 """Share of the texts that an axis of lengths has room for; the few that are longer stand in its last bin."""
 
+BADGE_SHARE = 0.07
+"""Least distance of two topics' numbers on the map, as a share of its larger side."""
+
 _COLOUR_OF = {
     "train": "sft",
     "validation": "base",
@@ -54,7 +57,7 @@ def stages_funnel(stages: Sequence[StageCount] | Sequence[Stage], *, theme: Them
         raise ValueError("No stage was counted: there is nothing to draw.")
     canvas = Canvas(theme, 0.9 + 0.36 * (len(stages) + 1))
     [ax] = canvas.panels
-    rows = [("rows made", stages[0].kept + sum(stages[0].dropped.values()), 0)]
+    rows = [("made", stages[0].kept + sum(stages[0].dropped.values()), 0)]
     rows += [(one.stage, one.kept, sum(one.dropped.values())) for one in stages]
     for row, (_, kept, dropped) in enumerate(rows):
         ax.barh(row, kept, height=0.64, color=canvas.palette.of_model("sft"))
@@ -63,7 +66,7 @@ def stages_funnel(stages: Sequence[StageCount] | Sequence[Stage], *, theme: Them
     canvas.categories([name for name, _, _ in rows])
     ax.set_xlim(0, max(1.16 * max(kept + dropped for _, kept, dropped in rows), 1))
     ax.xaxis.set_major_formatter("{x:,.0f}")
-    ax.set_xlabel("rows kept (blue) and dropped (ochre) by each stage")
+    ax.set_xlabel("kept (blue) and dropped (ochre) by each stage")
     ax.grid(axis="x", color=canvas.palette.grid)
     return canvas.png()
 
@@ -88,7 +91,7 @@ def text_lengths(
         ax.set_title(name, loc="left", color=canvas.palette.ink, fontsize=10.5)
         ax.yaxis.set_major_formatter("{x:.0%}")
         ax.grid(axis="y", color=canvas.palette.grid)
-        canvas.legend(ax)
+        canvas.legend(ax, "above")
     canvas.panels[-1].set_xlabel("words (bars and lines: share of the series; the last bin holds all that is longer)")
     return canvas.png()
 
@@ -117,18 +120,19 @@ def rows_by(tallies: Sequence[Tally], *, theme: Theme = "light") -> bytes:
 
 
 def topic_map(subjects: Subjects, *, theme: Theme = "light") -> bytes:
-    """Draw rows as points, near each other where their answers mean the same, coloured by topic; test rows are ringed."""
+    """Draw rows as points, near where their answers mean the same, coloured by topic; test rows are ringed."""
     canvas = Canvas(theme, 5.0)
     [ax] = canvas.panels
     size = 12 if len(subjects.places) > 800 else 24
+    middles = _middles(subjects)
     for number in range(len(subjects.topics)):
         rows = [place for place in subjects.places if place.topic == number]
-        x, y = [place.x for place in rows], [place.y for place in rows]
         colour = _HUES[theme][number % len(_HUES[theme])]
-        ax.scatter(x, y, s=size, color=colour, alpha=0.6, linewidths=0)
+        ax.scatter(
+            [place.x for place in rows], [place.y for place in rows], s=size, color=colour, alpha=0.6, linewidths=0
+        )
         ax.text(
-            float(np.median(x)),
-            float(np.median(y)),
+            *middles[number],
             str(number + 1),
             color=colour,
             fontsize=10.5,
@@ -203,6 +207,25 @@ def _shares(ax: "Axes", values: Sequence[int], bins: Sequence[float], colour: st
     kind = "stepfilled" if filled else "step"
     style = {"alpha": 0.55, "linewidth": 0} if filled else {"linewidth": 1.8}
     ax.hist(inside, bins=list(bins), weights=weights, color=colour, histtype=kind, label=name, **style)
+
+
+def _middles(subjects: Subjects) -> list[tuple[float, float]]:
+    """Return where the number of each topic stands: in the middle of its rows, but beside no other number."""
+    everywhere = np.array([(place.x, place.y) for place in subjects.places])
+    of_topic = np.array([place.topic for place in subjects.places])
+    middles = np.array([np.median(everywhere[of_topic == number], axis=0) for number in range(len(subjects.topics))])
+    least = BADGE_SHARE * float(np.ptp(everywhere, axis=0).max())
+    for _ in range(100):
+        for one in range(len(middles)):
+            for other in range(one):
+                apart = middles[one] - middles[other]
+                distance = float(np.hypot(*apart))
+                if distance < least:
+                    # Numbers on one spot are moved sideways; any direction would do, so long as it is always the same.
+                    direction = apart / distance if distance > 0 else np.array([1.0, 0.0])
+                    middles[one] += direction * (least - distance) / 2
+                    middles[other] -= direction * (least - distance) / 2
+    return [(float(x), float(y)) for x, y in middles]
 
 
 def _largest(tallies: Sequence[Tally]) -> list[Tally]:
