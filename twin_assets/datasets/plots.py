@@ -4,7 +4,7 @@ They share the house style of all plots (`canvas.py`). Nothing is measured here,
 """
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -193,7 +193,7 @@ def opening_bars(openings: Sequence[tuple[str, int]], *, theme: Theme = "light")
     return canvas.png()
 
 
-def _bins(words: Sequence[int]) -> "list[float]":
+def _bins(words: Sequence[int]) -> list[float]:
     """Return edges of whole words for a histogram."""
     longest = float(np.quantile(words, LONGEST_SHARE)) if words else 1.0
     width = max(1, int(np.ceil((longest + 1) / BINS)))
@@ -204,9 +204,10 @@ def _shares(ax: "Axes", values: Sequence[int], bins: Sequence[float], colour: st
     inside = np.clip(values, bins[0], bins[-1] - 0.5)
     weights = np.full(len(values), 1 / max(1, len(values)))
     name = f"{label} ({len(values):,}, median {np.median(values):.0f})" if values else f"{label} (none)"
-    kind = "stepfilled" if filled else "step"
-    style = {"alpha": 0.55, "linewidth": 0} if filled else {"linewidth": 1.8}
-    ax.hist(inside, bins=list(bins), weights=weights, color=colour, histtype=kind, label=name, **style)
+    style: dict[str, Any] = (
+        {"histtype": "stepfilled", "alpha": 0.55, "linewidth": 0} if filled else {"histtype": "step", "linewidth": 1.8}
+    )
+    ax.hist(inside, bins=list(bins), weights=weights, color=colour, label=name, **style)
 
 
 def _middles(subjects: Subjects) -> list[tuple[float, float]]:

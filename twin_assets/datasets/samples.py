@@ -17,12 +17,13 @@ _WINDOW = 4 * CONTEXT_CHARACTERS
 def drawn(rows: Sequence[Row], count: int, *, seed: int) -> list[Row]:
     """Return `count` rows drawn by a hash, of every generator one before any has two."""
     order = sorted(rows, key=lambda row: content_hash([seed, row.row_id]))
-    firsts, others = [], []
+    firsts: list[Row] = []
+    others: list[Row] = []
     seen: set[str] = set()
     for row in order:
         (others if row.generator in seen else firsts).append(row)
         seen.add(row.generator)
-    return [*firsts, *others][:count]
+    return (firsts + others)[:count]
 
 
 def instruct_sample(row: InstructRow, document: CleanedDocument | None) -> Sample:

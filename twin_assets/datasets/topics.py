@@ -19,8 +19,8 @@ MAX_TOPICS = 12
 """Fewer topics tell nothing, more cannot be told apart on a map."""
 MIN_ROWS_PER_TOPIC = 8
 """There are no more topics than would leave so many rows for each, on average."""
-SILHOUETTE_ROWS = 1_000
-"""Rows drawn to compute the silhouette, which compares every row with every other."""
+SAMPLE_ROWS = 1_000
+"""Rows drawn to choose the number of topics by: the silhouette compares every row with every other."""
 CENTRAL_ROWS = 20
 """Rows nearest to a cluster's middle, whose keyphrases may name it."""
 NAME_PHRASES = 3
@@ -28,7 +28,7 @@ NAME_PHRASES = 3
 _COMPONENTS = 50
 """Principal components that are clustered: distances in all 384 dimensions are mostly noise."""
 _CANDIDATES = 15
-_RESTARTS = 3
+_RESTARTS = 5
 
 Vectors = npt.NDArray[np.float32]
 
@@ -84,19 +84,20 @@ def _labels(vectors: Vectors, seed: int) -> tuple[npt.NDArray[np.int64], float |
     """Return the cluster of each row for the number of clusters with the best silhouette, and that silhouette."""
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped, unused-ignore]
 
-    distinct = len(np.unique(vectors, axis=0))
-    most = min(MAX_TOPICS, len(vectors) // MIN_ROWS_PER_TOPIC, distinct - 1)
-    best: tuple[npt.NDArray[np.int64], float | None] = (np.zeros(len(vectors), np.int64), None)
-    drawn = np.random.default_rng(seed).permutation(len(vectors))[:SILHOUETTE_ROWS]
+    most = min(MAX_TOPICS, len(vectors) // MIN_ROWS_PER_TOPIC, len(np.unique(vectors, axis=0)) - 1)
+    if most < 2:
+        return np.zeros(len(vectors), np.int64), None
+    drawn = np.sort(np.random.default_rng(seed).permutation(len(vectors))[:SAMPLE_ROWS])
     # With one thread sums are added in one order, however many cores the machine has.
     with threadpool_limits(limits=1):
         points = _components(vectors)
-        for count in range(min(MIN_TOPICS, most), most + 1) if most > 1 else ():
-            labels = _clustered(points, count, seed)
-            score = _silhouette(points[drawn], labels[drawn])
-            if score is not None and (best[1] is None or score > best[1]):
-                best = labels, score
-    return best
+        scores = {
+            count: _silhouette(points[drawn], _clustered(points[drawn], count, seed))
+            for count in range(min(MIN_TOPICS, most), most + 1)
+        }
+        count = max(scores, key=lambda count: (scores[count], -count))
+        labels = _clustered(points, count, seed)
+        return labels, _silhouette(points[drawn], labels[drawn])
 
 
 def _components(vectors: Vectors) -> npt.NDArray[np.float64]:
@@ -113,10 +114,11 @@ def _clustered(points: npt.NDArray[np.float64], count: int, seed: int) -> npt.ND
     return np.asarray(found, np.int64)
 
 
-def _silhouette(points: npt.NDArray[np.float64], labels: npt.NDArray[np.int64]) -> float | None:
+def _silhouette(points: npt.NDArray[np.float64], labels: npt.NDArray[np.int64]) -> float:
     from sklearn.metrics import silhouette_score  # type: ignore[import-untyped, unused-ignore]
 
-    return float(silhouette_score(points, labels)) if 1 < len(np.unique(labels)) < len(labels) else None
+    # It is not defined for one cluster, nor where every row is one of its own: nothing is gained by such a number.
+    return float(silhouette_score(points, labels)) if 1 < len(np.unique(labels)) < len(labels) else -1.0
 
 
 def _central_first(rows: npt.NDArray[np.int64], vectors: Vectors) -> tuple[int, ...]:

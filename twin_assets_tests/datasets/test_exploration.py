@@ -172,14 +172,15 @@ def test_five_rows_are_drawn_with_every_generator_among_them_whatever_their_orde
 
 
 def test_no_figure_holds_personal_data(make_row: MakeRow, make_document: Callable[..., CleanedDocument]) -> None:
-    text = "Write to ann.lee@fernlight.org soon. The answer is ann.lee@fernlight.org, she says. So ask ann.lee@fernlight.org."
-    document = make_document(text, "one", title="Of ann.lee@fernlight.org")
-    answer = "The answer is ann.lee@fernlight.org, she says."
+    address = "ann.lee@fernlight.org"
+    text = f"Write to {address} soon. The answer is {address}, she says. So ask {address}."
+    document = make_document(text, "one", title=f"Of {address}")
+    answer = f"The answer is {address}, she says."
     start = text.index(answer)
     rows = [
         make_row(
             answer,
-            instruction=f"ann.lee@fernlight.org asks {split}.",
+            instruction=f"{address} asks {split}.",
             document_id=document.document_id,
             start=start,
             end=start + len(answer),
@@ -188,7 +189,7 @@ def test_no_figure_holds_personal_data(make_row: MakeRow, make_document: Callabl
         for split in ("train", "test")
     ]
     pairs = [
-        make_pair(answer, f"Not {answer}", prompt=f"Is it ann.lee@fernlight.org? {split}", split=split)
+        make_pair(answer, f"Not {answer}", prompt=f"Is it {address}? {split}", split=split)
         for split in ("train", "test")
     ]
     shown = explore_instruct(rows, [], unit(0, 10), 0, documents=[document]).model_dump_json()
