@@ -8,10 +8,11 @@ from twin_assets.documents import CleanedDocument, InstructRow, PreferenceRow, c
 from twin_assets.features.masking import without_personal_data
 
 TEXT_CHARACTERS = 1_200
-CONTEXT_CHARACTERS = 280
-"""Most of a text that is shown, and of what stands before and after a passage."""
-_WINDOW = 4 * CONTEXT_CHARACTERS
-"""What is masked around a passage: more than is shown, so that no number or address is cut before it is seen whole."""
+"""Most of a text that is shown."""
+CONTEXT_WORDS = 30
+"""Words that are shown before and after a passage."""
+_WINDOW = 10_000
+"""Characters masked around a passage: more than are shown, so that no number or address is cut before it is masked."""
 
 
 def drawn(rows: Sequence[Row], count: int, *, seed: int) -> list[Row]:
@@ -31,8 +32,8 @@ def instruct_sample(row: InstructRow, document: CleanedDocument | None) -> Sampl
     verbatim = row.passage_start is None or row.passage_end is None
     start, end = (row.start, row.end) if verbatim else (row.passage_start or 0, row.passage_end or 0)
     text = document.text if document else ""
-    before = " ".join(without_personal_data(text[max(0, start - _WINDOW) : start]).split())
-    after = " ".join(without_personal_data(text[end : end + _WINDOW]).split())
+    before = without_personal_data(text[max(0, start - _WINDOW) : start]).split()
+    after = without_personal_data(text[end : end + _WINDOW]).split()
     return Sample(
         row_id=row.row_id,
         split=row.split,
@@ -41,9 +42,9 @@ def instruct_sample(row: InstructRow, document: CleanedDocument | None) -> Sampl
         answer=beginning(without_personal_data(row.answer)),
         verbatim=verbatim,
         title=without_personal_data(document.title) if document and document.title else None,
-        before=f"... {before[-CONTEXT_CHARACTERS:]}" if len(before) > CONTEXT_CHARACTERS else before,
+        before=" ".join(["..."] * (len(before) > CONTEXT_WORDS) + before[-CONTEXT_WORDS:]),
         passage=beginning(without_personal_data(text[start:end])) if document else None,
-        after=f"{after[:CONTEXT_CHARACTERS]} ..." if len(after) > CONTEXT_CHARACTERS else after,
+        after=" ".join(after[:CONTEXT_WORDS] + ["..."] * (len(after) > CONTEXT_WORDS)),
     )
 
 

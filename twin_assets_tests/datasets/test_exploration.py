@@ -153,6 +153,17 @@ def test_a_written_row_stands_beside_the_passage_it_was_written_from(
     assert (sample.answer, sample.passage, sample.verbatim) == ("It says so.", "The passage stands here.", False)
 
 
+def test_a_long_context_is_cut_between_words(make_row: MakeRow, make_document: Callable[..., CleanedDocument]) -> None:
+    before, after = (" ".join(f"{name}{number}" for number in range(40)) for name in ("before", "after"))
+    document = make_document(f"{before}\n\nThe passage.\n\n{after}", "one")
+    start = document.text.index("The passage.")
+    row = make_row("The passage.", document_id=document.document_id, start=start, end=start + 12)
+    [sample] = explore_instruct([row], [], unit(0), 0, documents=[document]).samples
+
+    assert sample.before.split() == ["...", *(f"before{number}" for number in range(10, 40))]
+    assert sample.after.split() == [*(f"after{number}" for number in range(30)), "..."]
+
+
 def test_without_its_document_a_row_stands_alone(make_row: MakeRow) -> None:
     [sample] = explore_instruct([make_row("The passage.")], [], unit(0), 0).samples
 
