@@ -73,7 +73,8 @@ class Canvas:
     def categories(self, names: Sequence[str]) -> None:
         """Name the rows of a horizontal plot, the first on top."""
         [ax] = self.panels
-        ax.set_yticks(range(len(names)), names, color=self.palette.ink, fontsize=10.5)
+        # Names may be anybody's words, in which a dollar sign begins no formula.
+        ax.set_yticks(range(len(names)), names, color=self.palette.ink, fontsize=10.5, parse_math=False)
         ax.set_ylim(len(names) - 0.5, -0.5)
 
     def whisker(self, y: float, low: float, high: float, colour: str, width: float = 1.4) -> None:
@@ -100,6 +101,7 @@ class Canvas:
             textcoords="offset points",
             color=colour or self.palette.ink,
             fontsize=9.5,
+            parse_math=False,
             ha="left" if offset[0] > 0 else "right" if offset[0] < 0 else "center",
             va="center" if offset[1] == 0 else "bottom" if offset[1] > 0 else "top",
         )

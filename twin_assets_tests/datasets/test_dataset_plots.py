@@ -56,6 +56,13 @@ def test_a_funnel_without_a_stage_is_refused() -> None:
         plots.stages_funnel([])
 
 
+def test_dollar_signs_are_letters_and_no_formula() -> None:
+    formula = r"$\frac{ $"
+
+    assert size_of(plots.opening_bars([(formula, 2), ("why", 1)]))[0] == 900
+    assert size_of(plots.stages_funnel([StageCount(formula, 1)]))[0] == 900
+
+
 def test_many_values_are_added_up_in_the_last_bar() -> None:
     shown = plots._largest(TALLIES)
 
