@@ -6,7 +6,7 @@ stays untouched.
 
 import io
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -51,15 +51,15 @@ PALETTES: dict[Theme, Palette] = {
 
 
 class Canvas:
-    """An empty figure in house style: panels stacked on one x axis, first panel on top."""
+    """An empty figure in house style: panels one above the other, on one x axis unless each has its own."""
 
-    def __init__(self, theme: Theme, height: float, panels: Sequence[float] = (1.0,)) -> None:
+    def __init__(self, theme: Theme, height: float, panels: Sequence[float] = (1.0,), *, share_x: bool = True) -> None:
         """Lay out panels of the given relative heights on a figure of `height` inches."""
         from matplotlib.figure import Figure
 
         self.palette = PALETTES[theme]
         self.figure = Figure(figsize=(WIDTH, height), dpi=DPI, facecolor=self.palette.ground, layout="constrained")
-        grid = self.figure.subplots(len(panels), 1, squeeze=False, sharex=True, height_ratios=list(panels))
+        grid = self.figure.subplots(len(panels), 1, squeeze=False, sharex=share_x, height_ratios=list(panels))
         self.panels: list[Axes] = [row[0] for row in grid]
         for ax in self.panels:
             ax.set_facecolor(self.palette.ground)
@@ -73,7 +73,8 @@ class Canvas:
     def categories(self, names: Sequence[str]) -> None:
         """Name the rows of a horizontal plot, the first on top."""
         [ax] = self.panels
-        ax.set_yticks(range(len(names)), names, color=self.palette.ink, fontsize=10.5)
+        # Names may be anybody's words, in which a dollar sign begins no formula.
+        ax.set_yticks(range(len(names)), names, color=self.palette.ink, fontsize=10.5, parse_math=False)
         ax.set_ylim(len(names) - 0.5, -0.5)
 
     def whisker(self, y: float, low: float, high: float, colour: str, width: float = 1.4) -> None:
@@ -100,13 +101,17 @@ class Canvas:
             textcoords="offset points",
             color=colour or self.palette.ink,
             fontsize=9.5,
+            parse_math=False,
             ha="left" if offset[0] > 0 else "right" if offset[0] < 0 else "center",
             va="center" if offset[1] == 0 else "bottom" if offset[1] > 0 else "top",
         )
 
-    def legend(self, ax: "Axes", place: Literal["best", "lower right"] = "best") -> None:
-        """Name the series of a panel."""
-        ax.legend(loc=place, frameon=False, labelcolor=self.palette.ink, fontsize=9.5)
+    def legend(self, ax: "Axes", place: Literal["best", "lower right", "above"] = "best") -> None:
+        """Name the series of a panel, inside it or in a line above it on the right."""
+        above = {"loc": "lower right", "bbox_to_anchor": (1, 0.98), "ncols": 4, "borderaxespad": 0.0}
+        above |= {"handlelength": 1.0, "handletextpad": 0.5, "columnspacing": 1.2}
+        where: dict[str, Any] = above if place == "above" else {"loc": place}
+        ax.legend(frameon=False, labelcolor=self.palette.ink, fontsize=9.5, **where)
 
     def png(self) -> bytes:
         """Return the picture; without the software's name in it, so that equal numbers give equal bytes."""

@@ -4,18 +4,17 @@ Styles and pictures are inside the page, in a light and a dark form, and nothing
 mailed. What stands in a page stands in the report; here it is only set.
 """
 
-import base64
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 from markupsafe import Markup
 
-from twin_assets.canvas import Theme
 from twin_assets.evaluation import plots
 from twin_assets.evaluation.bootstrap import Interval
 from twin_assets.evaluation.reports import EvalReport, LeaderboardRow, RetrievalReport, label_of
 from twin_assets.evaluation.stylometry import StyleProfile, distinctive_words
+from twin_assets.pages import picture, rendered
 
 _MARKS = {
     "comma": "Commas",
@@ -27,14 +26,6 @@ _MARKS = {
     "exclamation": "Exclamation marks",
     "quote": "Quotation marks",
 }
-
-
-class Picture(NamedTuple):
-    """A plot on light and on dark ground, as base64, and in words for those who cannot see it."""
-
-    light: str
-    dark: str
-    alt: str
 
 
 def eval_page(report: EvalReport, *, names: Mapping[str, str] | None = None) -> str:
@@ -54,12 +45,12 @@ def eval_page(report: EvalReport, *, names: Mapping[str, str] | None = None) -> 
         names=names,
         gains={model: report.improvement(model) for model in models if model != report.base.model},
         likenesses=likenesses,
-        surprise=_picture(
+        surprise=picture(
             partial(plots.perplexity_bars, perplexities),
             "Bars of held-out perplexity by model: "
             + ", ".join(f"{label_of(model)} {interval.text(1)}" for model, interval in perplexities.items()),
         ),
-        nearness=_picture(
+        nearness=picture(
             partial(plots.likeness_dots, likenesses, report.human, names=names),
             "Dots of Burrows' Delta by model: "
             + ", ".join(f"{label_of(model)} {likeness.to_own.text()}" for model, likeness in likenesses.items()),
@@ -75,12 +66,12 @@ def retrieval_page(report: RetrievalReport) -> str:
         "retrieval_report.html",
         report=report,
         cutoffs=list(report.exact.recall),
-        recall=_picture(
+        recall=picture(
             partial(plots.recall_curve, report.exact, report.half_dropped),
             "Recall by passages looked at: "
             + ", ".join(f"{interval.estimate:.2f} at {k}" for k, interval in report.exact.recall.items()),
         ),
-        lengths=_picture(
+        lengths=picture(
             partial(plots.chunk_lengths, report.chunk_tokens, report.max_tokens),
             f"Histogram of {len(report.chunk_tokens)} passage lengths, the longest {max(report.chunk_tokens)} tokens",
         ),
@@ -104,7 +95,7 @@ def style_page(profile: StyleProfile, profiles: Mapping[str, StyleProfile], *, n
         names=names,
         marks=_MARKS,
         words=words,
-        distinctive=_picture(
+        distinctive=picture(
             partial(plots.distinctive_bars, words),
             "Bars of the most telling function words: " + ", ".join(f"{word.word} {word.z:+.1f}" for word in words),
         )
@@ -126,7 +117,7 @@ def leaderboard_page(rows: Sequence[LeaderboardRow], *, names: Mapping[str, str]
         rows=rows,
         names={**(names or {}), **{row.author: row.author_name for row in rows}},
         measured=measured,
-        gains=_picture(
+        gains=picture(
             partial(plots.leaderboard_bars, rows),
             "Bars of improvement by author: "
             + ", ".join(f"{row.author_name} {row.improvement.estimate:.0f} %" for row in measured if row.improvement),
@@ -137,18 +128,7 @@ def leaderboard_page(rows: Sequence[LeaderboardRow], *, names: Mapping[str, str]
 
 
 def _rendered(template: str, **values: Any) -> str:
-    # Imported here, because a tenth of a second is much for those who only load the definitions.
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("twin_assets.evaluation"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"interval": _interval, "label": label_of}
-    return environment.get_template(template).render(values)
+    return rendered("twin_assets.evaluation", template, values, filters={"interval": _interval, "label": label_of})
 
 
 def _interval(interval: Interval | None, digits: int = 2, unit: str = "") -> str:
@@ -159,9 +139,3 @@ def _interval(interval: Interval | None, digits: int = 2, unit: str = "") -> str
     return Markup('<span class="estimate">{}{}</span> <span class="range">{} to {}</span>').format(
         estimate, unit, low, high
     )
-
-
-def _picture(draw: Callable[..., bytes], alt: str) -> Picture:
-    themes: tuple[Theme, Theme] = ("light", "dark")
-    light, dark = (base64.b64encode(draw(theme=theme)).decode() for theme in themes)
-    return Picture(light, dark, alt)
