@@ -4,6 +4,7 @@ It begins with the YAML that the Hugging Face Hub reads (huggingface.co/docs/hub
 stands in it. It depends on its arguments alone: the same dataset has the same card, byte by byte.
 """
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -28,6 +29,10 @@ SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_
 """Upper bounds and names of the Hub's size categories; a larger one is "n>1M"."""
 
 
+MADE = "How it was made"
+"""Heading of the section that a card of the same rows in another form takes over."""
+
+
 @dataclass(frozen=True)
 class CardFacts:
     """What a card says beside what can be read off the rows.
@@ -41,6 +46,7 @@ class CardFacts:
         prompts: Hash of each prompt file that was used, by its name and version.
         licence: Identifier of the licence as the Hub knows it; "other" where the author's consent is all there is.
         form: Name of the form of the records in the files; none for the tables as the platform builds them.
+        made: The section on how it was made, taken over from another card in place of a new one; see `section_of`.
     """
 
     author: Author
@@ -51,6 +57,7 @@ class CardFacts:
     prompts: Mapping[str, str] = field(default_factory=dict)
     licence: str = "other"
     form: str = ""
+    made: str = ""
 
 
 def dataset_card(rows: Sequence[InstructRow] | Sequence[PreferenceRow], facts: CardFacts) -> str:
@@ -72,10 +79,22 @@ def dataset_card(rows: Sequence[InstructRow] | Sequence[PreferenceRow], facts: C
         "## How many\n\n" + _counts(rows),
         "## Sources\n\n" + _sources(rows, facts),
         "## Licence and consent\n\n" + _consent(facts),
-        "## How it was made\n\n" + _making(rows, facts),
+        f"## {MADE}\n\n" + (facts.made or _making(rows, facts)),
         "## How it is loaded\n\n" + _loading(rows, facts),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def section_of(card: str, heading: str) -> str:
+    """Return the text of a card's section, without its heading; an empty text if there is none."""
+    _, _, after = card.partition(f"\n## {heading}\n")
+    return after.partition("\n## ")[0].strip()
+
+
+def version_of(card: str) -> str:
+    """Return the data version that a card names; an empty text if it names none."""
+    found = re.search(r"Data version: `([0-9a-f]+)`", card)
+    return found[1] if found else ""
 
 
 def _title(rows: Sequence[Any], facts: CardFacts) -> str:
@@ -114,20 +133,15 @@ def _about(rows: Sequence[Any], facts: CardFacts) -> str:
 
 
 def _counts(rows: Sequence[Any]) -> str:
-    by_generator: Counter[str] = Counter(row.generator or "not named" for row in rows)
-    groups = [
-        *(("all", "", len(rows), rows),),
-        *(("category", name, 0, [row for row in rows if row.category == name]) for name in CATEGORIES),
-        *(
-            ("generator", name, 0, [row for row in rows if (row.generator or "not named") == name])
-            for name in sorted(by_generator)
-        ),
-    ]
+    groups: dict[str, list[Any]] = {"all": list(rows)}
+    for row in sorted(rows, key=lambda one: CATEGORIES.index(one.category)):
+        groups.setdefault(f"category {row.category}", []).append(row)
+    for row in sorted(rows, key=lambda one: one.generator):
+        groups.setdefault(f"generator {row.generator or 'not named'}", []).append(row)
     splits = _splits(rows)
     table = [
-        [f"{kind} {name}".strip(), f"{len(of):,}", *(f"{sum(row.split == split for row in of):,}" for split in splits)]
-        for kind, name, _, of in groups
-        if of
+        [name, f"{len(of):,}", *(f"{sum(row.split == split for row in of):,}" for split in splits)]
+        for name, of in groups.items()
     ]
     return _table(["rows", "all", *splits], table)
 
@@ -186,8 +200,8 @@ def _making(rows: Sequence[Any], facts: CardFacts) -> str:
     if rule.validation_fraction:
         drawn += f", {rule.validation_fraction:.0%} for validation where an author has enough"
     parts.append(
-        f"The split is by document, with the seed {rule.seed}: a document and what nearly repeats it stand on one side. "
-        f"{drawn}. A small author has a guaranteed minimum on either side."
+        f"The split is by document, with the seed {rule.seed}: a document and what nearly repeats it stand on one "
+        f"side. {drawn}. A small author has a guaranteed minimum on either side."
     )
     return "\n\n".join(parts)
 
