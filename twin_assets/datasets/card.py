@@ -8,6 +8,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import fsum
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -214,7 +215,7 @@ def _generators(rows: Sequence[Any]) -> str:
     for name, of in sorted(made.items()):
         hashes = sorted({row.prompt_hash for row in of})
         calls = {key for row in of for key in row.calls}
-        cost = sum(row.cost for row in of)
+        cost = fsum(row.cost for row in of)
         table.append(
             [
                 name,
