@@ -33,9 +33,7 @@ AuthorArgument = Annotated[str, typer.Argument(help="Slug of the author, as in a
 SplitOption = Annotated[Split | None, typer.Option(help="Only this side; all sides without it.")]
 FormatOption = Annotated[
     Literal["alpaca", "sharegpt", "messages", "dpo"],
-    typer.Option(
-        "--format", help="Form of the records; dpo for the preference dataset, another for the instruct one."
-    ),
+    typer.Option("--format", help="Form of the records; dpo for the preference dataset, another for the instruct one."),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of a table for people.")]
 

@@ -88,7 +88,7 @@ def _write(folder: Path, files: dict[str, str], *, force: bool) -> None:
 
 
 def _upload(folder: Path, repo_id: str, *, private: bool, message: str) -> str:
-    import httpx
+    from httpx2 import HTTPError  # what `huggingface_hub` asks with, and lets through
     from huggingface_hub import HfApi
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalTokenNotFoundError
 
@@ -109,7 +109,7 @@ def _upload(folder: Path, repo_id: str, *, private: bool, message: str) -> str:
         raise UserError(
             f"The hub {hub.endpoint} refused {repo_id} ({reason}): set HF_TOKEN to a token that may write there."
         ) from error
-    except (OSError, httpx.HTTPError) as error:
+    except (OSError, HTTPError) as error:
         raise UserError(
             f"The hub {hub.endpoint} cannot be reached ({error}): check the network and HF_ENDPOINT."
         ) from error

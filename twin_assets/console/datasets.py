@@ -214,8 +214,9 @@ def _making_text(row: Row, calls: Sequence[dict[str, Any]]) -> Text:
             continue
         tokens = f"{call.get('prompt_tokens')} + {call.get('completion_tokens')} tokens, {call.get('cost')} US dollars"
         text.append(f"{call.get('model')}, prompt {call.get('prompt')}, {tokens}\n", style="dim")
-        for part in ("system", "user", "answer"):
-            said = call.get(part)
+        for part in ("system", "user", "answer", "failure"):
+            if (said := call.get(part)) is None:
+                continue
             shown = said if isinstance(said, str) else json.dumps(said, ensure_ascii=False, indent=2)
             text.append(f"{part}:\n", style="dim").append(f"{_shown(shown)}\n")
     return text.append(f"\nprice of the row: {row.cost:.4f} US dollars") if calls else text

@@ -110,7 +110,7 @@ def test_a_general_set_that_cannot_be_loaded_is_refused_with_the_remedy(tmp_path
         load_general("pairs.jsonl", base=tmp_path, offline=True)
     with pytest.raises(UserError, match="set TWIN_HUB_OFFLINE=false"):
         load_general("somebody/general", base=tmp_path, offline=True)
-    with pytest.raises(UserError, match="gone.jsonl is not there"):
+    with pytest.raises(UserError, match=r"gone\.jsonl is not there"):
         load_general("folder/deep/gone.jsonl", base=tmp_path, offline=True)
     with pytest.raises(UserError, match="could not be loaded from the hub"):
         load_general("somebody/general", base=tmp_path, offline=False)

@@ -62,7 +62,9 @@ def test_pairs_come_back_from_the_form_dpo_as_they_were_written(
     (tmp_path / "pairs.jsonl").write_text(json_lines(rows, "dpo")["train"], encoding="utf-8")
     reading = read_examples(tmp_path / "pairs.jsonl")
     assert reading.form == "dpo"
-    assert [one.exchange for one in reading.examples] == [Exchange(row.prompt, row.chosen, row.rejected) for row in rows]
+    assert [one.exchange for one in reading.examples] == [
+        Exchange(row.prompt, row.chosen, row.rejected) for row in rows
+    ]
 
 
 def test_rows_of_the_wrong_kind_are_not_written(
@@ -101,9 +103,17 @@ def test_rows_of_the_wrong_kind_are_not_written(
             Exchange("Hm?", "Yes."),
         ),
         ({"prompt": "Q", "chosen": "a", "rejected": "b"}, "dpo", Exchange("Q", "a", "b")),
-        ({"prompt": [USER], "chosen": [ANSWER], "rejected": "b"}, "dpo", Exchange("Why salt?", "It slows the yeast.", "b")),
         (
-            {"prompt": "Why salt?", "chosen": [USER, ANSWER], "rejected": [USER, {"role": "assistant", "content": "b"}]},
+            {"prompt": [USER], "chosen": [ANSWER], "rejected": "b"},
+            "dpo",
+            Exchange("Why salt?", "It slows the yeast.", "b"),
+        ),
+        (
+            {
+                "prompt": "Why salt?",
+                "chosen": [USER, ANSWER],
+                "rejected": [USER, {"role": "assistant", "content": "b"}],
+            },
             "dpo",
             Exchange("Why salt?", "It slows the yeast.", "b"),
         ),

@@ -6,7 +6,6 @@ from typing import Any, NoReturn
 import pytest
 
 from twin_assets.collection.dump import read_dump
-from twin_assets.datasets.curation.statistics import ungrounded_rows
 from twin_assets.datasets.generation.contract import Generated, Material
 from twin_assets.datasets.generation.extractive import HOLDS_MARKER
 from twin_assets.datasets.generation.imported import (
@@ -77,7 +76,8 @@ def test_an_answer_of_the_author_is_led_back_to_its_document(material: Material,
     assert [row.category for row in rows] == ["posts", "posts", "articles", "articles"]
     assert {row.support for row in rows} == {1.0}
     assert {row.generator for row in rows} == {"import@1"}
-    assert ungrounded_rows(rows, material.documents) == []
+    texts = {document.document_id: document.text for document in material.documents}
+    assert all(texts[row.document_id][row.start : row.end] == row.answer for row in rows)
 
 
 def test_an_answer_that_stands_nowhere_names_no_document_and_has_no_support(material: Material, tmp_path: Path) -> None:
@@ -114,7 +114,10 @@ def test_personal_data_is_masked_as_in_the_documents(make_document: Make, tmp_pa
     splits: dict[str, Split] = {document.document_id: "train"}
     material = Material(author="ada-bell", documents=[document], splits=splits, seed=0, ask=unasked)
     records = [
-        {"instruction": "Where?", "output": "Whoever wants the recipe writes to ada.bell@kitchen-mail.org before noon."},
+        {
+            "instruction": "Where?",
+            "output": "Whoever wants the recipe writes to ada.bell@kitchen-mail.org before noon.",
+        },
         {"instruction": "May I ask joe@kitchen-mail.org?", "output": "Not today."},
     ]
     rows = imported(material, tmp_path, records).rows
@@ -179,7 +182,7 @@ def test_the_fingerprint_follows_what_the_files_hold_and_how_they_are_read(tmp_p
 def test_a_text_is_found_wherever_it_begins_and_ends(make_document: Make) -> None:
     text = "One two three four five six seven eight nine ten eleven twelve, thirteen; fourteen (fifteen) sixteen."
     locator = Locator([make_document("Another text altogether.", "a"), make_document(text, "b")])
-    for start in range(0, len(text) - 40):
+    for start in range(len(text) - 40):
         span = locator.find(text[start:])
         assert span is not None
         assert span.text == text[start:].strip()
