@@ -26,7 +26,9 @@ def export_dataset(slug: str, *, form: str, split: Split | None, out: Path | Non
     files = _files(BuiltDatasets.of(slug, settings), form=form, split=split)
     folder = out or settings.home / "exports" / slug / form
     _write(folder, files, force=force)
-    print_rows(_listing(files), title=f"Exported to {folder}", as_json=as_json)
+    print_rows(_listing(files), title="Exported", as_json=as_json)
+    if not as_json:
+        _say(f"They are in {folder}")
 
 
 def push_dataset(slug: str, repo_id: str, *, form: str, private: bool, as_json: bool) -> None:
@@ -45,9 +47,9 @@ def push_dataset(slug: str, repo_id: str, *, form: str, private: bool, as_json: 
     with tempfile.TemporaryDirectory() as folder:
         _write(Path(folder), files, force=False)
         address = _upload(Path(folder), repo_id, private=private, message=f"Dataset of {slug}, in the form {form}")
-    print_rows(_listing(files), title=f"Pushed to {repo_id}", as_json=as_json)
+    print_rows(_listing(files), title="Pushed", as_json=as_json)
     if not as_json:
-        Console().print(f"It is at {address}", markup=False, highlight=False)
+        _say(f"It is at {address}")
 
 
 def _files(built: BuiltDatasets, *, form: str, split: Split | None) -> dict[str, str]:
@@ -121,3 +123,7 @@ def _listing(files: dict[str, str]) -> list[dict[str, Any]]:
         {"file": name, "rows": text.count("\n") if name != CARD else None, "bytes": len(text.encode())}
         for name, text in files.items()
     ]
+
+
+def _say(sentence: str) -> None:
+    Console().print(sentence, markup=False, highlight=False, soft_wrap=True)

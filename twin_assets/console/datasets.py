@@ -29,6 +29,10 @@ SIDE_BY_SIDE = 100
 AROUND_SHOWN = 160
 AROUND_TRACED = 400
 """Characters of the document that are shown before and after a passage."""
+LONGEST_SHOWN = 700
+"""Characters of a text that `show` prints; `trace` and JSON have all of it."""
+EXAMPLES = 20
+"""Rows at fault that JSON names for each check; a table names one."""
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
@@ -46,7 +50,8 @@ def show_rows(slug: str, *, preference: bool, count: int, split: Split | None, a
         return
     console = _console()
     for row, one in zip(rows, sources, strict=True):
-        console.print(_beside(_row_text(row), _source_text(one), title=_row_title(row), width=console.width))
+        texts = _row_text(row, longest=LONGEST_SHOWN), _source_text(one, longest=LONGEST_SHOWN)
+        console.print(_beside(*texts, title=_row_title(row), width=console.width))
     console.print(Text(f"{len(rows):,} of {len(all_rows):,} rows. Lead one back: twin dataset trace {slug} ROW_ID"))
 
 
@@ -94,7 +99,7 @@ def check_file(slug: str, path: Path, *, form: str | None, as_json: bool) -> Non
             "faults": finding.faults,
             "of": finding.of,
             "found": finding.sentence,
-            "examples": finding.examples[:3],
+            "for example": finding.examples[: EXAMPLES if as_json else 1],
         }
         for finding in findings
     ]
@@ -107,9 +112,7 @@ def check_file(slug: str, path: Path, *, form: str | None, as_json: bool) -> Non
 def _readable(reading: Reading) -> Finding:
     faults, of = len(reading.faults), len(reading.examples) + len(reading.faults)
     notes = "".join(f"; {note}: {count:,}" for note, count in sorted(reading.notes.items()))
-    return Finding(
-        "readable", faults, of, f"{faults:,} of {of:,} records cannot be understood{notes}.", reading.faults[:20]
-    )
+    return Finding("readable", faults, of, f"{faults:,} of {of:,} records cannot be understood{notes}.", reading.faults)
 
 
 def _audit(reading: Reading, documents: Sequence[CleanedDocument], built: BuiltDatasets) -> Iterator[Finding]:
@@ -170,7 +173,7 @@ def _row_title(row: Row) -> Text:
     return Text(f"{row.row_id}  {row.split}  {row.category}  {row.generator}".strip())
 
 
-def _row_text(row: Row) -> Text:
+def _row_text(row: Row, *, longest: int | None = None) -> Text:
     if isinstance(row, PreferenceRow):
         parts = [
             ("prompt", row.prompt, "bold"),
@@ -181,11 +184,11 @@ def _row_text(row: Row) -> Text:
         parts = [("instruction", row.instruction, "bold"), ("answer", row.answer, "green")]
     pieces: list[str | tuple[str, str]] = []
     for name, text, style in parts:
-        pieces += [("\n\n" if pieces else "", ""), (f"{name}\n", "dim"), (_shown(text), style)]
+        pieces += [("\n\n" if pieces else "", ""), (f"{name}\n", "dim"), (_shown(text, longest), style)]
     return Text.assemble(*pieces)
 
 
-def _source_text(source: Source) -> Text:
+def _source_text(source: Source, *, longest: int | None = None) -> Text:
     document = source.document
     if document is None:
         return Text(source.remark, style="yellow")
@@ -194,9 +197,11 @@ def _source_text(source: Source) -> Text:
         (f"{_shown(head)}\n", "bold"),
         (f"document {document.document_id}, characters {source.start:,} to {source.end:,}\n", "dim"),
         (f"{source.remark}\n\n", "dim"),
+        ("…" if source.start > len(source.before) else "", "dim"),
         (_shown(source.before), "dim"),
-        (_shown(source.passage), "green"),
+        (_shown(source.passage, longest), "green"),
         (_shown(source.after), "dim"),
+        ("…" if source.end + len(source.after) < len(document.text) else "", "dim"),
     )
 
 
@@ -232,9 +237,10 @@ def _beside(left: Text, right: Text, *, title: Text, width: int) -> RenderableTy
     return Panel(grid, title=title, title_align="left")
 
 
-def _shown(text: str) -> str:
-    """Return a text without the characters that would steer the terminal."""
-    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
+def _shown(text: str, longest: int | None = None) -> str:
+    """Return a text, cut, without the characters that would steer the terminal."""
+    cut = text if longest is None or len(text) <= longest else f"{text[:longest]}…"
+    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", cut)
 
 
 def _first_line(text: str) -> str:

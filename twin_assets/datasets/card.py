@@ -227,7 +227,7 @@ def _generators(rows: Sequence[Any]) -> str:
             ]
         )
     return _table(
-        ["generator", "rows", "prompts", "hash of the prompt hashes", "calls of a model", "US dollars"], table
+        ["generator", "rows", "distinct prompts", "hash of the prompt hashes", "calls of a model", "US dollars"], table
     )
 
 

@@ -307,7 +307,7 @@ def test_check_passes_what_is_sound_and_names_what_is_not(documents: list[Cleane
     assert result.exit_code == 1
     verdicts = {row["check"]: row for row in json.loads(result.output)}
     assert (verdicts["readable"]["faults"], verdicts["readable"]["of"]) == (1, 6)
-    assert verdicts["readable"]["examples"][0].startswith("bad.jsonl, line 6: is not JSON")
+    assert verdicts["readable"]["for example"][0].startswith("bad.jsonl, line 6: is not JSON")
     assert (verdicts["grounded"]["state"], verdicts["grounded"]["faults"]) == ("failed", 5)
     good = tmp_path / "good.jsonl"
     passages = [text for document in documents for text in document.text.split("\n\n")[1:]]
