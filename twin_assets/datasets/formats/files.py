@@ -86,6 +86,8 @@ def _json_lines(path: Path) -> Records:
                 yield Located(None, place, split, fault=f"is not JSON ({error.msg})")
             except RecursionError:
                 yield Located(None, place, split, fault="is nested too deeply")
+            except ValueError as error:
+                yield Located(None, place, split, fault=f"cannot be read ({error})")
 
 
 def _json(path: Path) -> Records:
@@ -103,6 +105,9 @@ def _json(path: Path) -> Records:
             yield from _json_lines(path)
             return
         raise UserError(f"{path}, line {error.lineno}: not JSON ({error.msg}): mend that first.") from error
+    except ValueError as error:
+        # A number with more digits than Python turns into one.
+        raise UserError(f"{path} cannot be read ({error}): mend that first.") from error
     if isinstance(content, list):
         for number, (record, line) in enumerate(zip(content, _lines_of_items(text), strict=True), start=1):
             yield Located(record, f"{path.name}, line {line} (record {number})", SPLIT_NAMES.get(path.stem))
@@ -158,7 +163,7 @@ def _parquet(path: Path) -> Records:
                 for row in batch.to_pylist():
                     number += 1
                     yield Located(row, f"{path.name}, row {number}", SPLIT_NAMES.get(path.stem))
-    except pa.ArrowInvalid as error:
+    except pa.ArrowException as error:
         raise UserError(f"{path} is not a whole Parquet file ({error}): write it again.") from error
 
 

@@ -11,7 +11,6 @@ from typing import Literal
 from twin_assets.datasets.formats.contract import Example, FormError, Located, Reading
 from twin_assets.datasets.formats.files import category_named, records_of
 from twin_assets.datasets.formats.forms import FORMS, Form, form_named, recognised
-from twin_assets.documents import Category
 from twin_assets.errors import UserError
 
 OnFault = Literal["refuse", "drop"]
@@ -74,11 +73,19 @@ def _understand(located: Located, form: Form | None, *, given: bool) -> Example:
         raise FormError(f"is in no known form (fields: {fields}; forms: {', '.join(FORMS)})")
     if not given and not form.fits(record) and (other := recognised(record)) is not None:
         raise FormError(f"is in the form {other.name}, and a record before it in the form {form.name}")
-    return Example(form.parse(record), located.place, located.split, located.category or _category(record))
+    exchange = form.parse(record)
+    for text in (exchange.instruction, exchange.answer, exchange.rejected or ""):
+        _assert_storable(text)
+    category = located.category or category_named(record.get("category"))
+    return Example(exchange, located.place, located.split, category)
 
 
-def _category(record: dict[str, object]) -> Category | None:
-    return category_named(record.get("category"))
+def _assert_storable(text: str) -> None:
+    """Make sure that a text can be stored: JSON can spell out halves of characters, and UTF-8 cannot."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise FormError(f"holds half a character (\\u{ord(text[error.start]):04x}, a surrogate alone)") from error
 
 
 def _told(source: str, faults: list[str], records: int) -> str:

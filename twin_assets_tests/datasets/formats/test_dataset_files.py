@@ -137,6 +137,16 @@ def test_a_line_that_is_not_utf_8_is_a_fault_of_its_own(write: Write) -> None:
     assert read_examples(path, on_fault="drop").faults == ["rows.jsonl, line 4: is not UTF-8"]
 
 
+def test_what_python_cannot_hold_is_a_fault_of_its_line(write: Write) -> None:
+    half = '{"instruction": "half \\ud83d", "output": "x"}\n'
+    long = '{"instruction": "Q", "output": "x", "n": ' + "9" * 5_000 + "}\n"
+    faults = read_examples(write("rows.jsonl", json_lines_of(RECORDS) + half + long), on_fault="drop").faults
+    assert faults[0] == "rows.jsonl, line 4: holds half a character (\\ud83d, a surrogate alone)"
+    assert faults[1].startswith("rows.jsonl, line 5: cannot be read (Exceeds the limit")
+    with pytest.raises(UserError, match="cannot be read"):
+        read_examples(write("list.json", f"[{long}]"))
+
+
 def test_a_file_of_two_forms_is_refused(write: Write) -> None:
     path = write("rows.jsonl", json_lines_of([*RECORDS, {"prompt": "Q", "chosen": "a", "rejected": "b"}]))
     with pytest.raises(UserError, match="line 4: is in the form dpo, and a record before it in the form alpaca"):

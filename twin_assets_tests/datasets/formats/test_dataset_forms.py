@@ -47,6 +47,7 @@ def test_rows_come_back_from_each_form_as_they_were_written(
     ]
     for split, text in json_lines(rows, form).items():
         (tmp_path / f"{split}.jsonl").write_text(text, encoding="utf-8")
+    assert "🥐" in (tmp_path / "train.jsonl").read_text(encoding="utf-8")
     reading = read_examples(tmp_path)
     assert reading.form == form
     assert [(one.exchange, one.split) for one in reading.examples] == [
