@@ -7,10 +7,11 @@ traceback.
 import sys
 import warnings
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
+from twin_assets.documents import Split
 from twin_assets.errors import UserError
 
 app = typer.Typer(
@@ -23,8 +24,17 @@ app = typer.Typer(
 )
 author_app = typer.Typer(help="Authors: whose writings, from where, with whose consent.", no_args_is_help=True)
 app.add_typer(author_app, name="author")
+dataset_app = typer.Typer(
+    help="Datasets: look at rows, lead one back to its source, hand them on, judge a file.", no_args_is_help=True
+)
+app.add_typer(dataset_app, name="dataset")
 
 AuthorArgument = Annotated[str, typer.Argument(help="Slug of the author, as in authors/<slug>.yaml.", metavar="AUTHOR")]
+SplitOption = Annotated[Split | None, typer.Option(help="Only this side; all sides without it.")]
+FormatOption = Annotated[
+    Literal["alpaca", "sharegpt", "messages", "dpo"],
+    typer.Option("--format", help="Form of the records; dpo for the preference dataset, another for the instruct one."),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of a table for people.")]
 
 
@@ -90,6 +100,116 @@ def author_show(author: AuthorArgument, as_json: JsonOption = False) -> None:
     from twin_assets.console.commands import show_author
 
     show_author(author, as_json=as_json)
+
+
+@dataset_app.command("show")
+def dataset_show(
+    author: AuthorArgument,
+    preference: Annotated[bool, typer.Option("--preference", help="Pairs in place of instructions.")] = False,
+    rows: Annotated[int, typer.Option(min=1, help="How many rows; always the same ones.")] = 5,
+    split: SplitOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show rows, each beside the passage that it comes from.
+
+    Examples:
+    twin dataset show mira-voss
+
+    twin dataset show mira-voss --preference --rows 3 --split test
+    """
+    from twin_assets.console.datasets import show_rows
+
+    show_rows(author, preference=preference, count=rows, split=split, as_json=as_json)
+
+
+@dataset_app.command("trace")
+def dataset_trace(
+    author: AuthorArgument,
+    row_id: Annotated[str, typer.Argument(help="Id of a row, or the beginning of one.", metavar="ROW_ID")],
+    as_json: JsonOption = False,
+) -> None:
+    """Lead one row back: document and passage, generator and prompt, calls of a model and their price, checks.
+
+    Examples:
+    twin dataset trace mira-voss 3fa2c19b04de
+
+    twin dataset trace mira-voss 3fa2 --json
+    """
+    from twin_assets.console.datasets import trace_row
+
+    trace_row(author, row_id, as_json=as_json)
+
+
+@dataset_app.command("export")
+def dataset_export(
+    author: AuthorArgument,
+    form: FormatOption,
+    split: SplitOption = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder to write to; exports/AUTHOR/FORMAT in TWIN_HOME without it.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace an export that is there.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Write a dataset in the form of another tool: JSON Lines, a file per side, and its card.
+
+    Examples:
+    twin dataset export mira-voss --format alpaca
+
+    twin dataset export mira-voss --format dpo --split train --out /tmp/pairs
+    """
+    from twin_assets.console.dataset_files import export_dataset
+
+    export_dataset(author, form=form, split=split, out=out, force=force, as_json=as_json)
+
+
+@dataset_app.command("push")
+def dataset_push(
+    author: AuthorArgument,
+    repo_id: Annotated[str, typer.Argument(help="Name of the dataset on the hub.", metavar="OWNER/NAME")],
+    form: FormatOption = "messages",
+    private: Annotated[
+        bool, typer.Option("--private/--public", help="Whether only its owner may see it, if it is new there.")
+    ] = True,
+    as_json: JsonOption = False,
+) -> None:
+    """Put a dataset with its card on the Hugging Face Hub, or on the hub that HF_ENDPOINT names.
+
+    The token is HF_TOKEN, or what `hf auth login` has saved. A new dataset is private unless you say --public: these
+    are a person's writings.
+
+    Examples:
+    twin dataset push mira-voss my-name/mira-voss-instruct --private
+
+    twin dataset push mira-voss my-name/mira-voss-pairs --format dpo
+    """
+    from twin_assets.console.dataset_files import push_dataset
+
+    push_dataset(author, repo_id, form=form, private=private, as_json=as_json)
+
+
+@dataset_app.command("check")
+def dataset_check(
+    author: AuthorArgument,
+    file: Annotated[
+        Path, typer.Argument(help="A .jsonl, .json or .parquet file, or a folder of them.", metavar="FILE")
+    ],
+    form: Annotated[
+        str | None,
+        typer.Option(help="alpaca, sharegpt, messages, dpo or handbook; recognised by its fields without it."),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Judge a file of rows by the checks that guard the author's datasets; exit status 1 if one is not passed.
+
+    Examples:
+    twin dataset check mira-voss rows.jsonl
+
+    twin dataset check mira-voss pairs.parquet --form dpo --json
+    """
+    from twin_assets.console.datasets import check_file
+
+    check_file(author, file, form=form, as_json=as_json)
 
 
 @app.command("import")

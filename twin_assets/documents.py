@@ -240,6 +240,18 @@ class Privacy(Entity):
     )
 
 
+class DatasetConfig(Entity):
+    """One entry under `datasets` in an author file: rows that were made elsewhere."""
+
+    path: str = Field(min_length=1, description="File or folder, relative to the author file")
+    form: str | None = Field(
+        default=None, description="alpaca, sharegpt, messages, dpo or handbook; recognised by its fields without it"
+    )
+    on_fault: Literal["refuse", "drop"] = Field(
+        default="refuse", description="Whether a record that cannot be used stops the import, or is dropped and counted"
+    )
+
+
 class Author(BaseModel):
     """One author file: whose writings, from where, and with whose consent."""
 
@@ -250,6 +262,7 @@ class Author(BaseModel):
     sources: list[SourceConfig] = Field(min_length=1, description="Where the writings come from")
     consent: Consent = Field(description="Nothing is collected without it")
     privacy: Privacy = Field(default=Privacy(), description="What is done about personal data in the writings")
+    datasets: list[DatasetConfig] = Field(default=[], description="Rows made elsewhere, for the generator import")
 
     @field_validator("slug")
     @classmethod
