@@ -28,6 +28,9 @@ class Project(dg.ConfigurableResource):  # type: ignore[type-arg]
     preference_generators: dict[str, float] = Field(
         default={"model": 1.0}, description="Who writes preference pairs, with weights"
     )
+    rejected_from: str = Field(default="base", description="Which model writes rejected texts: base or sft")
+    feedback_dir: str = Field(default="feedback", description="Folder of what readers thought of answers")
+    hub_offline: bool = Field(default=True, description="Forbid downloads from a hub")
     general_dataset: str | None = Field(default=None, description="General instruction set to mix in: a path or hub id")
     general_ratio: float = Field(default=0.0, description="Its rows for each training row of the author's")
     teacher_model: str | None = Field(default=None, description="Model that writes rows")
@@ -51,6 +54,9 @@ class Project(dg.ConfigurableResource):  # type: ignore[type-arg]
             base_model_licence=settings.base_model_licence,
             instruct_generators=settings.instruct_generators,
             preference_generators=settings.preference_generators,
+            rejected_from=settings.rejected_from,
+            feedback_dir=str(settings.home / "feedback"),
+            hub_offline=settings.hub_offline,
             general_dataset=settings.general_dataset,
             general_ratio=settings.general_ratio,
             teacher_model=settings.teacher_model,
@@ -63,6 +69,10 @@ class Project(dg.ConfigurableResource):  # type: ignore[type-arg]
     def authors_path(self) -> Path:
         """The folder of the author files."""
         return Path(self.authors_dir)
+
+    def feedback_file(self, author: str) -> Path:
+        """Return where the serving side leaves what readers thought of an author's twin."""
+        return Path(self.feedback_dir) / f"{author}.jsonl"
 
     @property
     def split_rule(self) -> SplitRule:
@@ -83,6 +93,7 @@ class Project(dg.ConfigurableResource):  # type: ignore[type-arg]
             "test_since": self.test_since or "",
             "instruct_generators": json.dumps(self.instruct_generators, sort_keys=True),
             "preference_generators": json.dumps(self.preference_generators, sort_keys=True),
+            "rejected_from": self.rejected_from,
             "general_dataset": self.general_dataset or "",
             "general_ratio": self.general_ratio,
             "teacher_model": self.teacher_model or "",

@@ -137,6 +137,9 @@ class Settings(BaseSettings):
         default={"model": 1.0},
         description="Who writes preference pairs, with weights: model, teacher, feedback, import",
     )
+    rejected_from: Literal["base", "sft"] = Field(
+        default="base", description="Which model the generator `model` samples: the base model, or the SFT checkpoint"
+    )
     general_dataset: str | None = Field(
         default=None, description="General instruction set to mix in: a JSONL or Parquet path, or a hub id"
     )

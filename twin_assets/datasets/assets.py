@@ -1,5 +1,7 @@
 """Assets of the dataset stage: what the models learn from, every row led back to the author's own text."""
 
+from collections.abc import Callable
+
 import dagster as dg
 
 from resources.artifacts import ArtifactStore
@@ -16,21 +18,21 @@ from twin_assets.datasets.curation.pipeline import curate_instruct, curate_prefe
 from twin_assets.datasets.curation.rows import texts_of
 from twin_assets.datasets.curation.splitting import split_documents
 from twin_assets.datasets.curation.vectors import RememberedVectors
-from twin_assets.datasets.generation.contract import Material
+from twin_assets.datasets.generation.contract import InstructGenerator, Material
 from twin_assets.datasets.generation.evolve import Evolve
 from twin_assets.datasets.generation.extractive import Extractive
 from twin_assets.datasets.generation.feedback import read_feedback
 from twin_assets.datasets.generation.feedback_pairs import FromFeedback
 from twin_assets.datasets.generation.imported import Import, ImportPairs
 from twin_assets.datasets.generation.on_policy import OnPolicy, known_texts, rejected_by_name, to_keep
-from twin_assets.datasets.generation.pair_contract import PairMaterial
+from twin_assets.datasets.generation.pair_contract import PairGenerator, PairMaterial
 from twin_assets.datasets.generation.registry import chosen, write_instruct, write_pairs
 from twin_assets.datasets.generation.taught_pairs import Taught
 from twin_assets.datasets.generation.teacher import Teacher as TeacherRows
 from twin_assets.datasets.mixing import general_rows, load_general
 from twin_assets.datasets.rejections import keep_rejections, kept_rejections
 from twin_assets.datasets.sampling import REJECTION_SETTINGS, rejecting_model
-from twin_assets.documents import BaseModelRef, CleanedDocument, InstructRow, PreferenceRow
+from twin_assets.documents import BaseModelRef, CleanedDocument, InstructRow
 from twin_assets.observed_settings import SETTINGS
 from twin_assets.partitions import authors_partitions
 from twin_assets.reporting import OWNERS
@@ -78,7 +80,7 @@ def instruct_dataset(
         ask=lambda: teacher.teacher(budget=budget, retry_failures=config.retry_failures),
         report=context.log.info,
     )
-    makers = {
+    makers: dict[str, Callable[[], InstructGenerator]] = {
         "extractive": Extractive,
         "teacher": lambda: TeacherRows(config.answers_per_passage),
         "evolve": lambda: Evolve(config.evolved_share),
@@ -99,9 +101,12 @@ def instruct_dataset(
     if project.general_dataset and project.general_ratio:
         general = load_general(project.general_dataset, base=project.authors_path.parent, offline=project.hub_offline)
         held_out = [one.text for one in cleaned_documents if material.splits[one.document_id] != "train"]
-        rows = [*rows, *general_rows(
-            rows, general, author=author.slug, ratio=project.general_ratio, seed=project.seed, held_out=held_out
-        ).rows]
+        rows = [
+            *rows,
+            *general_rows(
+                rows, general, author=author.slug, ratio=project.general_ratio, seed=project.seed, held_out=held_out
+            ).rows,
+        ]
     return publishing.instruct_result(
         rows,
         publishing.Making(author, cleaned_documents, rule, curated.stages, written.dropped, budget),
@@ -161,7 +166,7 @@ def preference_dataset(
             report=context.log.info,
         )
 
-    makers = {
+    makers: dict[str, Callable[[], PairGenerator]] = {
         "model": lambda: OnPolicy(rejected_by, {} if config.force else known_texts(kept, rejected_by), config.max_rows),
         "teacher": lambda: Taught(config.max_rows),
         "feedback": lambda: FromFeedback(read_feedback(project.feedback_file(author.slug))),

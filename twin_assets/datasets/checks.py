@@ -79,7 +79,11 @@ def _results(asset: str, findings: Iterable[Finding]) -> Iterator[dg.AssetCheckR
                 "rows_at_fault": finding.faults,
                 "rows_looked_at": finding.of,
                 **finding.figures,
-                **({"examples": dg.MetadataValue.md("\n".join(f"- {one}" for one in finding.examples))} if finding.examples else {}),
+                **(
+                    {"examples": dg.MetadataValue.md("\n".join(f"- {one}" for one in finding.examples))}
+                    if finding.examples
+                    else {}
+                ),
             },
         )
 
@@ -97,9 +101,7 @@ def instruct_dataset_audit(
 
 
 @dg.multi_asset_check(
-    specs=_specs(
-        "preference_dataset", COMMON | ONLY_PAIRS, ["cleaned_documents", "instruct_dataset", "base_model"]
-    ),
+    specs=_specs("preference_dataset", COMMON | ONLY_PAIRS, ["cleaned_documents", "instruct_dataset", "base_model"]),
     ins={
         name: dg.AssetIn(name) for name in ("preference_dataset", "cleaned_documents", "instruct_dataset", "base_model")
     },

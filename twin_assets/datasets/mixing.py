@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from twin_assets.datasets.curation.overlap import SeenTexts, normal_form
+from twin_assets.datasets.curation.rows import is_general
 from twin_assets.datasets.formats.contract import Example, Located
 from twin_assets.datasets.formats.reading import read_examples, understood
 from twin_assets.datasets.generation.extractive import HOLDS_MARKER
-from twin_assets.documents import InstructRow, PreferenceRow, content_hash
+from twin_assets.documents import InstructRow, content_hash
 from twin_assets.errors import UserError
 from twin_assets.training.chat_template import holds_marker
 
@@ -37,11 +38,6 @@ class Mixed:
 
     rows: list[InstructRow]
     dropped: Counter[str] = field(default_factory=Counter)
-
-
-def is_general(row: InstructRow | PreferenceRow) -> bool:
-    """Whether a row was mixed in, and is no row of the author's."""
-    return row.generator.startswith("general@")
 
 
 def general_rows(

@@ -14,8 +14,9 @@ from twin_assets.datasets import plots
 from twin_assets.datasets.card import CardFacts, dataset_card
 from twin_assets.datasets.curation.contract import Embed, StageCount
 from twin_assets.datasets.curation.reward_hacking import shallow_cues
-from twin_assets.datasets.exploration import Exploration, explore_instruct, explore_preference
+from twin_assets.datasets.exploration import explore_instruct, explore_preference
 from twin_assets.datasets.exploration_page import exploration_html
+from twin_assets.datasets.figures import Exploration
 from twin_assets.datasets.generation.prompts import prompt_hashes
 from twin_assets.documents import (
     SPLITS,
@@ -118,7 +119,7 @@ def preference_result(
         making.stages,
         vectors([row.chosen for row in rows]),
         seed,
-        cue_auc=cues.auc,
+        cue_auc=cues.cue_auc,
         language=_language(making.documents),
     )
     return _result(
@@ -136,7 +137,7 @@ def preference_result(
             "generated": generated,
             "generations_reused": reused,
             "rejected_by": rejected_by,
-            **cues.figures,
+            **{name: value for name, value in cues.figures().items() if value is not None},
             **counts((row.generator for row in rows), "rows"),
         },
         lineage={
@@ -214,8 +215,8 @@ def _refuse_nothing(rows: Sequence[object], making: Making) -> None:
     reasons = sum((stage.dropped for stage in making.stages), Counter(making.unwritten)).most_common(3)
     told = "; ".join(f"{reason} ({count:,})" for reason, count in reasons) or "nothing was written"
     raise UserError(
-        f"{making.author.slug}: no row is left for the dataset: {told}. Add writings to the author's sources, or another "
-        "generator."
+        f"{making.author.slug}: no row is left for the dataset: {told}. Add writings to the author's sources, or "
+        "another generator."
     )
 
 

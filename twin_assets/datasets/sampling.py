@@ -1,35 +1,27 @@
 """Which model writes the rejected texts, and how it is sampled."""
 
-from typing import Literal
-
 from resources.artifacts import ArtifactStore
 from twin_assets.documents import BaseModelRef
-from twin_assets.errors import UserError
 from twin_assets.inference.generation import CausalModel, GenerationSettings
-from twin_assets.training.manifest import Manifest
+from twin_assets.training.manifest import read_manifest
 
 REJECTION_SETTINGS = GenerationSettings(max_new_tokens=96, temperature=0.9, top_p=0.95, seed=0)
 """How rejected answers are sampled: long enough to show a style, warm enough not to repeat itself."""
 
 
-def rejecting_model(
-    source: Literal["base", "sft"], base: BaseModelRef, artifacts: ArtifactStore, author: str
-) -> tuple[CausalModel, str]:
+def rejecting_model(source: str, base: BaseModelRef, artifacts: ArtifactStore, author: str) -> tuple[CausalModel, str]:
     """Return the model that writes rejected texts, loaded when first asked, and its version.
 
     Args:
-        source: The base model, or the author's SFT checkpoint.
+        source: base for the base model, sft for the author's SFT checkpoint.
         base: The base model.
         artifacts: Where checkpoints lie.
         author: Slug of the author.
 
     Raises:
-        UserError: If the SFT checkpoint is wanted and was never trained.
+        ManifestError: If the SFT checkpoint is wanted and was never trained.
     """
     if source == "base":
         return CausalModel(base.location, revision=base.revision), base.version
     folder = artifacts.folder("sft_checkpoint", author)
-    manifest = Manifest.of(folder)
-    if manifest is None:
-        raise UserError(f"{author} has no sft_checkpoint to write rejected texts: build it, or set TWIN_REJECTED_FROM=base.")
-    return CausalModel(str(folder)), manifest.data_version
+    return CausalModel(str(folder)), read_manifest(folder).data_version

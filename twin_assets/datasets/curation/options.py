@@ -3,8 +3,8 @@
 from pydantic import Field
 
 from twin_assets.datasets.curation.duplicates import SEMANTIC
+from twin_assets.datasets.curation.groundedness import MIN_SUPPORT
 from twin_assets.datasets.curation.overlap import NEAR
-from twin_assets.datasets.curation.rows import MIN_SUPPORT
 from twin_assets.documents import Entity, SplitRule
 
 

@@ -3,10 +3,8 @@
 from collections.abc import Mapping, Sequence
 
 from twin_assets.datasets.curation.contract import Row
+from twin_assets.datasets.curation.groundedness import MIN_SUPPORT
 from twin_assets.documents import CleanedDocument, InstructRow, PreferenceRow, Split
-
-MIN_SUPPORT = 0.8
-"""Least share of a written answer's sentences that its passage has to support: of four, every one; of five, four."""
 
 GENERAL = "general@"
 """How the generator of rows begins that are mixed in from a general set: they rest on no document of the author."""

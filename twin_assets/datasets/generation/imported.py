@@ -5,7 +5,7 @@ The author file names them under `datasets`. What forms and files there are is t
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import TypeVar
@@ -13,9 +13,10 @@ from typing import TypeVar
 from twin_assets.datasets.curation.overlap import normal_form
 from twin_assets.datasets.formats.contract import Example, Exchange
 from twin_assets.datasets.formats.reading import read_examples
-from twin_assets.datasets.generation.contract import Generated, Material
+from twin_assets.datasets.generation.contract import Generated, Material, Report
 from twin_assets.datasets.generation.extractive import HOLDS_MARKER
 from twin_assets.datasets.generation.locating import Locator, Span
+from twin_assets.datasets.generation.pair_contract import GeneratedPairs, PairMaterial
 from twin_assets.documents import (
     Author,
     CleanedDocument,
@@ -34,14 +35,6 @@ NOT_UNDERSTOOD = "record cannot be used"
 REPEATED = "repeated row"
 
 Row = TypeVar("Row", InstructRow, PreferenceRow)
-
-
-@dataclass(frozen=True)
-class ImportedPairs:
-    """Pairs, and how many records gave none, by reason."""
-
-    rows: list[PreferenceRow]
-    dropped: Counter[str] = field(default_factory=Counter)
 
 
 @dataclass(frozen=True)
@@ -68,22 +61,36 @@ class Import:
         Raises:
             UserError: If the author file names no such file, or one of them cannot be used.
         """
-        examples, dropped = _examples(self.author, self.authors_dir, material, pairs=False)
+        examples, dropped = _examples(self.author, self.authors_dir, material.report, pairs=False)
         placing = Placing(material.documents, material.splits, self.rule)
         rows = [instruct_row(one, material.author, placing) for one in examples]
         return Generated(list(_usable(rows, dropped)), dropped)
 
 
-def imported_pairs(author: Author, authors_dir: Path, material: Material, rule: SplitRule) -> ImportedPairs:
-    """Return the pairs of every file of the author file that holds such; chosen is looked for as an answer is.
+@dataclass(frozen=True)
+class ImportPairs:
+    """Preference pairs from the files that an author file names.
 
-    Raises:
-        UserError: If the author file names no such file, or one of them cannot be used.
+    Attributes:
+        author: The author file.
+        authors_dir: Its folder, to which the paths in it are relative.
+        rule: How documents are drawn; a pair whose chosen text stands in none is drawn by the same shares.
     """
-    examples, dropped = _examples(author, authors_dir, material, pairs=True)
-    placing = Placing(material.documents, material.splits, rule)
-    rows = [preference_row(one, material.author, placing) for one in examples]
-    return ImportedPairs(list(_usable(rows, dropped)), dropped)
+
+    author: Author
+    authors_dir: Path
+    rule: SplitRule
+
+    def generate(self, material: PairMaterial) -> GeneratedPairs:
+        """Return the pairs of every file that holds such; chosen is looked for as an answer is.
+
+        Raises:
+            UserError: If the author file names no such file, or one of them cannot be used.
+        """
+        examples, dropped = _examples(self.author, self.authors_dir, material.report, pairs=True)
+        placing = Placing(material.documents, material.splits, self.rule)
+        rows = [preference_row(one, material.author, placing) for one in examples]
+        return GeneratedPairs(list(_usable(rows, dropped)), dropped)
 
 
 def import_fingerprint(author: Author, authors_dir: Path) -> str:
@@ -199,9 +206,7 @@ def _origin(said: Exchange) -> str:
     return content_hash({"generator": GENERATOR, "said": [said.instruction, said.answer, said.rejected]})
 
 
-def _examples(
-    author: Author, authors_dir: Path, material: Material, *, pairs: bool
-) -> tuple[list[Example], Counter[str]]:
+def _examples(author: Author, authors_dir: Path, report: Report, *, pairs: bool) -> tuple[list[Example], Counter[str]]:
     """Return the examples of all files that hold pairs, or answers; what was left out of them is counted and told."""
     dropped: Counter[str] = Counter()
     examples: list[Example] = []
@@ -213,7 +218,7 @@ def _examples(
             continue
         notes = [f"{note}: {count:,}" for note, count in sorted(reading.notes.items())]
         told = [f"{path.name}: {len(wanted):,} records in the form {reading.form}", *notes]
-        material.report("; ".join(told + [f"dropped {fault}" for fault in reading.faults[:5]]))
+        report("; ".join(told + [f"dropped {fault}" for fault in reading.faults[:5]]))
         dropped[NOT_UNDERSTOOD] += len(reading.faults)
         examples += wanted
     if not examples:

@@ -185,18 +185,6 @@ def build_preference_rows(
     return PreferenceResult(kept, dict(dropped.most_common()))
 
 
-def reusable_rejections(previous: Sequence[PreferenceRow], rejected_by: str) -> dict[str, str]:
-    """Return the rejected texts of an earlier dataset that this model, with these settings, would write again.
-
-    A text that was left out of the earlier dataset is not in it, and is generated again; `on_policy.known_texts` knows
-    those as well.
-
-    Returns:
-        `preference_prompt_hash` -> rejected text.
-    """
-    return {row.prompt_hash: row.rejected for row in previous if row.rejected_by == rejected_by}
-
-
 def _shares(sizes: Mapping[Split, int], limit: int) -> dict[Split, int]:
     """Return how many rows each split gives: its share of the limit, one at least, the rest where most was cut off."""
     total = sum(sizes.values())

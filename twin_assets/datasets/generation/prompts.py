@@ -101,6 +101,12 @@ def prompt_names() -> list[str]:
     return sorted(file.name.removesuffix(".md") for file in folder.iterdir() if file.name.endswith(".md"))
 
 
+def prompt_hashes() -> dict[str, str]:
+    """Return the SHA-256 of every prompt file, by name and version."""
+    prompts = [load_prompt(name) for name in prompt_names()]
+    return {f"{prompt.name}@{prompt.version}": prompt.file_hash for prompt in prompts}
+
+
 def parsed_prompt(text: str) -> Prompt:
     """Return the prompt that is written in the text of a file.
 

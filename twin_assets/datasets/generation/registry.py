@@ -19,7 +19,9 @@ FOR_THE_PROPORTION = "left out for the proportion of generators"
 """Why a row is left out that there is no fault with."""
 
 
-def chosen(makers: Mapping[str, Callable[[], Generator]], weights: Mapping[str, float], *, setting: str) -> dict[str, Generator]:
+def chosen(
+    makers: Mapping[str, Callable[[], Generator]], weights: Mapping[str, float], *, setting: str
+) -> dict[str, Generator]:
     """Return the generators that have a weight above 0, by name.
 
     Args:

@@ -6,21 +6,18 @@ would learn brevity (Park et al. 2024, "Disentangling Length from Quality in Dir
 """
 
 from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
-from typing import NamedTuple
 
-import jinja2
-import yaml
 from pydantic import BaseModel, Field
 
 from twin_assets.asking import Progress, Question, Reply
 from twin_assets.datasets.generation.contract import Report
 from twin_assets.datasets.generation.pair_contract import GeneratedPairs, PairMaterial
 from twin_assets.datasets.generation.preferences import judged, own_words, pair_of, preference_prompts
-from twin_assets.documents import InstructRow, PreferenceRow, content_hash, text_hash
+from twin_assets.datasets.generation.prompts import load_prompt
+from twin_assets.documents import InstructRow, PreferenceRow, content_hash
 
 GENERATOR = "teacher@1"
+PROMPT = "reject"
 WORDS_STEP = 10
 """The length asked for is rounded to this many words: an edit of a word in the passage asks nothing anew."""
 
@@ -77,21 +74,13 @@ class Taught:
 
 def question_for(row: InstructRow) -> Question:
     """Return what the teacher is asked for one row: its instruction, and about how many words to write."""
-    prompt = _prompt()
     words = max(WORDS_STEP, round(len(row.answer.split()) / WORDS_STEP) * WORDS_STEP)
-    return Question(
-        prompt=prompt.name,
-        system=prompt.system,
-        user=prompt.user.render(instruction=row.instruction, words=words),
-        form=TeachersAnswer,
-        max_tokens=prompt.max_tokens,
-        temperature=prompt.temperature,
-    )
+    return load_prompt(PROMPT).question(TeachersAnswer, instruction=row.instruction, words=words)
 
 
 def taught_by_name(model: str) -> str:
     """Return the name of a teacher with the hash of the prompt it is given, as it stands in `rejected_by`."""
-    return f"{model}@{_prompt().file_hash[:12]}"
+    return f"{model}@{load_prompt(PROMPT).file_hash[:12]}"
 
 
 def _pair(row: InstructRow, question: Question, reply: Reply, model: str) -> PreferenceRow | str:
@@ -118,29 +107,3 @@ def _reported(report: Report) -> Progress:
             report(f"The teacher answered {done:,} of {total:,} prompts")
 
     return progress
-
-
-class _Prompt(NamedTuple):
-    name: str
-    system: str
-    user: jinja2.Template
-    max_tokens: int
-    temperature: float
-    file_hash: str
-
-
-@cache
-def _prompt() -> _Prompt:
-    text = files("twin_assets.datasets.generation").joinpath("prompts", "reject.md").read_text(encoding="utf-8")
-    _, front_matter, body = text.split("---\n", 2)
-    fields = yaml.safe_load(front_matter)
-    system, user = body.split("## system\n", 1)[1].split("## user\n", 1)
-    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=False)  # noqa: S701  # no HTML
-    return _Prompt(
-        name=f"{fields['name']}@{fields['version']}",
-        system=system.strip(),
-        user=environment.from_string(user.strip()),
-        max_tokens=fields["max_tokens"],
-        temperature=fields["temperature"],
-        file_hash=text_hash(text),
-    )

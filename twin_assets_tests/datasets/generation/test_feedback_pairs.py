@@ -3,7 +3,7 @@ from typing import Any, NoReturn
 
 import pytest
 
-from twin_assets.datasets.curation.statistics import ungrounded_rows
+from twin_assets.datasets.curation.faults import ungrounded_rows
 from twin_assets.datasets.generation.feedback import Feedback
 from twin_assets.datasets.generation.feedback_pairs import FromFeedback
 from twin_assets.datasets.generation.pair_contract import GeneratedPairs, PairMaterial

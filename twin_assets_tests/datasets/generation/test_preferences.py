@@ -7,7 +7,6 @@ from twin_assets.datasets.generation.preferences import (
     build_preference_rows,
     preference_prompt_hash,
     preference_prompts,
-    reusable_rejections,
 )
 from twin_assets.documents import InstructRow
 
@@ -167,13 +166,3 @@ def test_rows_of_one_split_only_take_part_as_well(make_row: Make) -> None:
 def test_a_limit_that_leaves_a_split_empty_is_refused(make_row: Make) -> None:
     with pytest.raises(ValueError, match="at least 2"):
         preference_prompts(many(make_row, 8, 2), limit=1, seed=0)
-
-
-def test_texts_are_used_again_for_the_same_prompt_and_model_and_for_no_other(make_row: Make) -> None:
-    row, other = make_row(CHOSEN), make_row("Something else entirely.")
-    previous = build_preference_rows([row], paired(row, "Ferries are boats."), MODEL).rows
-    known = reusable_rejections(previous, MODEL)
-
-    assert build_preference_rows([row, other], known, MODEL).rows == previous
-    assert preference_prompt_hash(other.instruction, MODEL) not in known
-    assert reusable_rejections(previous, "base@2") == {}

@@ -5,7 +5,7 @@ import pytest
 from pydantic import BaseModel
 
 from twin_assets.asking import OUT_OF_BUDGET, Question
-from twin_assets.datasets.curation.statistics import ungrounded_rows
+from twin_assets.datasets.curation.faults import ungrounded_rows
 from twin_assets.datasets.generation.contract import Generated, Material
 from twin_assets.datasets.generation.prompts import fenced
 from twin_assets.datasets.generation.teacher import Backtranslation, Pair, Pairs, Teacher
