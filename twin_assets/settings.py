@@ -161,7 +161,7 @@ class Settings(BaseSettings):
         default=0.15, gt=0, lt=0.5, description="Share of documents held out from training, for evaluation"
     )
     validation_fraction: float = Field(
-        default=0.1, ge=0, lt=0.5, description="Share of documents kept for validation, of authors with 20 or more"
+        default=0.1, ge=0, lt=0.5, description="Share of documents kept for validation, of authors with 50 or more"
     )
     test_since: date | None = Field(
         default=None, description="Hold out what was published since this day (YYYY-MM-DD), in place of a share"

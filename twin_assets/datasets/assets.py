@@ -50,7 +50,7 @@ from twin_assets.reporting import OWNERS
     check_specs=[publishing.budget_spec("instruct_dataset")],
     automation_condition=follow_inputs(),
 )
-def instruct_dataset(
+def instruct_dataset(  # type: ignore[no-untyped-def]  # a type of the rows would be asked of the check's output, too
     context: dg.AssetExecutionContext,
     config: InstructConfig,
     cleaned_documents: list[CleanedDocument],
@@ -58,7 +58,7 @@ def instruct_dataset(
     artifacts: ArtifactStore,
     embedder: Embedder,
     teacher: Teacher,
-) -> dg.MaterializeResult:  # type: ignore[type-arg]  # its argument would stand for the check's output too
+):
     """Instructions with answers that are the author's own passages, or rest on them, split by document.
 
     By default no language model is asked: an answer is a passage, verbatim, and its instruction is derived from title,
@@ -128,7 +128,7 @@ def instruct_dataset(
     check_specs=[publishing.budget_spec("preference_dataset")],
     automation_condition=follow_inputs(),
 )
-def preference_dataset(
+def preference_dataset(  # type: ignore[no-untyped-def]  # as above
     context: dg.AssetExecutionContext,
     config: PreferenceConfig,
     instruct_dataset: list[InstructRow],
@@ -138,7 +138,7 @@ def preference_dataset(
     artifacts: ArtifactStore,
     embedder: Embedder,
     teacher: Teacher,
-) -> dg.MaterializeResult:  # type: ignore[type-arg]  # its argument would stand for the check's output too
+):
     """Pairs of what the author wrote (chosen, verbatim) and what a model writes for the same prompt (rejected).
 
     By default `base_model` writes the rejected texts, or the SFT checkpoint (`TWIN_REJECTED_FROM=sft`);

@@ -27,7 +27,7 @@ class TooLittleTextError(UserError):
     """An author has written, or has given, too little to train a twin and to hold something out."""
 
 
-MIN_CLUSTERS_FOR_VALIDATION = 20
+MIN_CLUSTERS_FOR_VALIDATION = 50
 """From so many distinct documents on some are kept for validation; a smaller author has none to spare."""
 
 

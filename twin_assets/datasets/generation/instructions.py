@@ -28,7 +28,7 @@ GENERATOR = "extractive@2"
 LONGEST_SHARED_RUN = 8
 """An instruction that repeats this many words of the answer in a row would give the answer away."""
 MAX_INSTRUCTION_WORDS = 60
-MAX_WORDS_TO_CONTINUE = 80
+MAX_WORDS_TO_CONTINUE = 45
 """Words of the text that an instruction asks to be continued; where there are more, its last sentences."""
 
 UNNATURAL = re.compile(

@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from datetime import UTC, date, datetime
 
 import pytest
 
@@ -130,3 +131,61 @@ def test_no_documents_at_all_are_refused_too() -> None:
 def test_a_share_that_is_none_is_refused(make_document: Make, fraction: float) -> None:
     with pytest.raises(ValueError, match="between 0 and 1"):
         split_documents(corpus(make_document, 10), SplitRule(seed=1, test_fraction=fraction))
+
+
+def test_a_validation_side_is_drawn_beside_the_test_side_and_moves_nothing_of_it(make_document: Make) -> None:
+    documents = corpus(make_document, 400)
+    without = split_documents(documents, SplitRule(seed=1, test_fraction=0.15))
+    rule = SplitRule(seed=1, test_fraction=0.15, validation_fraction=0.1)
+    splits = split_documents(documents, rule)
+
+    assert {name for name, side in splits.items() if side == "test"} == {
+        name for name, side in without.items() if side == "test"
+    }
+    assert 20 <= sum(side == "validation" for side in splits.values()) <= 60
+    fewer = split_documents(documents[:300], rule)
+    assert {name: splits[name] for name in fewer} == fewer
+
+
+def test_a_small_author_has_nothing_to_spare_for_validation(make_document: Make) -> None:
+    rule = SplitRule(seed=1, validation_fraction=0.4)
+
+    assert "validation" not in split_documents(corpus(make_document, 49), rule).values()
+    assert "validation" in split_documents(corpus(make_document, 50), rule).values()
+
+
+def test_what_was_published_since_a_day_is_held_out_and_nothing_else(make_document: Make) -> None:
+    documents = [
+        document.model_copy(update={"published_at": datetime(2026, 1 + number % 12, 1, tzinfo=UTC) if number else None})
+        for number, document in enumerate(corpus(make_document, 36))
+    ]
+    splits = split_documents(documents, SplitRule(test_since=date(2026, 10, 1)))
+
+    assert {name for name, side in splits.items() if side == "test"} == {
+        one.document_id for one in documents if one.published_at and one.published_at.month >= 10
+    }
+    with pytest.raises(TooLittleTextError, match="0 distinct documents published since 2027-01-01"):
+        split_documents(documents, SplitRule(test_since=date(2027, 1, 1)))
+
+
+def test_a_repeated_text_is_as_old_as_its_first_publication(make_document: Make) -> None:
+    documents = corpus(make_document, 20)
+    dated = [
+        one.model_copy(update={"published_at": datetime(2026, 1 + n, 1, tzinfo=UTC)})
+        for n, one in enumerate(documents[:12])
+    ]
+    again = documents[0].model_copy(
+        update={
+            "document_id": "again",
+            "duplicate_of": documents[0].document_id,
+            "published_at": datetime(2026, 12, 1, tzinfo=UTC),
+        }
+    )
+
+    assert split_documents([*dated, again], SplitRule(test_since=date(2026, 10, 1)))["again"] == "train"
+
+
+@pytest.mark.parametrize("validation", [-0.1, 0.85])
+def test_a_share_for_validation_leaves_something_to_train_on(make_document: Make, validation: float) -> None:
+    with pytest.raises(ValueError, match="validation_fraction"):
+        split_documents(corpus(make_document, 10), SplitRule(validation_fraction=validation))
