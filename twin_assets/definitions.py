@@ -61,7 +61,7 @@ def build_defs(
         # Read by every library that could download from a hub, in this process and in those that it starts.
         os.environ["HF_HUB_OFFLINE"] = "1"
     jobs = build_jobs()
-    definitions = dg.Definitions(
+    return dg.Definitions(
         assets=dg.load_assets_from_modules(
             [twin_assets.observed_settings, *(stage.assets for stage in STAGES)], include_specs=True
         ),
@@ -71,14 +71,6 @@ def build_defs(
         sensors=build_sensors(),
         resources={**build_resources(settings), **(resource_overrides or {})},
     )
-    return definitions.map_asset_specs(func=lambda spec: with_its_rejecting_model(spec, settings))
-
-
-def with_its_rejecting_model(spec: dg.AssetSpec, settings: Settings) -> dg.AssetSpec:
-    """Return a spec with the dependency that a setting adds: rejected texts of the SFT checkpoint need that first."""
-    if spec.key == dg.AssetKey("preference_dataset") and settings.rejected_from == "sft":
-        return spec.merge_attributes(deps=["sft_checkpoint"])
-    return spec
 
 
 def build_resources(settings: Settings) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from twin_assets.datasets.curation.overlap import normal_form
 from twin_assets.datasets.generation.feedback import Feedback, standing
 from twin_assets.datasets.generation.near_prompts import NearPrompts
 from twin_assets.datasets.generation.pair_contract import GeneratedPairs, PairMaterial
-from twin_assets.datasets.generation.preferences import judged, own_words, preference_prompt_hash
+from twin_assets.datasets.generation.pairs import judged, own_words, preference_prompt_hash
 from twin_assets.documents import Category, InstructRow, PreferenceRow, Split
 from twin_assets.features.masking import without_personal_data
 

@@ -13,7 +13,7 @@ from typing import Literal
 
 from twin_assets.datasets.generation.contract import Report
 from twin_assets.datasets.generation.pair_contract import GeneratedPairs, PairMaterial, Sample
-from twin_assets.datasets.generation.preferences import (
+from twin_assets.datasets.generation.pairs import (
     build_preference_rows,
     own_words,
     preference_prompt_hash,

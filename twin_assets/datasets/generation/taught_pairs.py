@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field
 from twin_assets.asking import Progress, Question, Reply
 from twin_assets.datasets.generation.contract import Report
 from twin_assets.datasets.generation.pair_contract import GeneratedPairs, PairMaterial
-from twin_assets.datasets.generation.preferences import judged, own_words, pair_of, preference_prompts
+from twin_assets.datasets.generation.pairs import judged, own_words, pair_of, preference_prompts
 from twin_assets.datasets.generation.prompts import load_prompt
 from twin_assets.documents import InstructRow, PreferenceRow, content_hash
 

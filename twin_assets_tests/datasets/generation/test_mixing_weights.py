@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from twin_assets.datasets.generation.mixing_weights import mix_by_weight, share_out
-from twin_assets.datasets.generation.preferences import preference_prompts
+from twin_assets.datasets.generation.pairs import preference_prompts
 from twin_assets.documents import InstructRow, PreferenceRow
 
 Make = Callable[..., InstructRow]

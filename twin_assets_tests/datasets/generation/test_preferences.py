@@ -1,4 +1,3 @@
-from collections import Counter
 from collections.abc import Callable
 
 import pytest
@@ -7,6 +6,7 @@ from twin_assets.datasets.generation.preferences import (
     build_preference_rows,
     preference_prompt_hash,
     preference_prompts,
+    reusable_rejections,
 )
 from twin_assets.documents import InstructRow
 
@@ -52,35 +52,9 @@ def test_blank_ends_do_not_tell_the_rejected_from_the_chosen(make_row: Make) -> 
     assert pair.rejected == "Ferries are boats."
 
 
-def test_what_breaks_off_is_cut_back_to_its_last_sentence(make_row: Make) -> None:
-    row = make_row(CHOSEN)
-    (pair,) = build_preference_rows([row], paired(row, "Ferries are boats. Some of them, which"), MODEL).rows
-
-    assert (pair.rejected, pair.chosen) == ("Ferries are boats.", CHOSEN)
-
-
-def test_what_is_left_of_a_text_may_be_a_piece_of_the_chosen_one(make_row: Make) -> None:
-    row = make_row(f"{CHOSEN} Nobody waits for it.")
-    rejected = f"{CHOSEN} Whoever wants to cross over has to be there in time, with a ticket and without a bicycle, or"
-
-    assert build_preference_rows([row], paired(row, rejected), MODEL).dropped == {"rejected nearly equals chosen": 1}
-
-
-def test_a_chosen_text_that_breaks_off_makes_no_pair_unless_it_is_source_code(make_row: Make) -> None:
-    code = "def leave(hour):\n    return hour + 1"
-    as_prose, as_code = make_row(code), make_row(code, category="repositories")
-    rejected = "def leave():\n    pass\n\n\ndef com"
-
-    assert build_preference_rows([as_prose], paired(as_prose, rejected), MODEL).dropped == {"chosen breaks off": 1}
-    (pair,) = build_preference_rows([as_code], paired(as_code, rejected), MODEL).rows
-    assert (pair.chosen, pair.rejected) == (code, "def leave():\n    pass")
-
-
 @pytest.mark.parametrize(
     ("rejected", "reason"),
     [
-        ("Ferries are boats which", "rejected has no complete sentence"),
-        (f"{CHOSEN} And then it", "rejected nearly equals chosen"),
         ("", "rejected is empty"),
         (" \n…", "rejected is empty"),
         (CHOSEN, "rejected equals chosen"),
@@ -130,33 +104,6 @@ def test_the_draw_is_stable_when_rows_are_added_and_another_seed_draws_others(ma
     assert after != {row.answer for row in preference_prompts(rows, limit=50, seed=1)}
 
 
-def test_the_validation_side_has_its_share_of_a_limit(make_row: Make) -> None:
-    sides = ["train"] * 70 + ["validation"] * 10 + ["test"] * 20
-    rows = [make_row(f"Answer number {number}.", split=side) for number, side in enumerate(sides)]
-
-    assert Counter(row.split for row in preference_prompts(rows, limit=50, seed=0)) == {
-        "train": 35,
-        "validation": 5,
-        "test": 10,
-    }
-    assert Counter(row.split for row in preference_prompts(rows, limit=3, seed=0)) == {
-        "train": 1,
-        "validation": 1,
-        "test": 1,
-    }
-    with pytest.raises(ValueError, match="at least 3"):
-        preference_prompts(rows, limit=2, seed=0)
-
-
-@pytest.mark.parametrize("limit", range(2, 100))
-def test_a_limit_is_used_up_whatever_the_sizes_of_the_splits(make_row: Make, limit: int) -> None:
-    rows = many(make_row, 97, 3)
-    chosen = preference_prompts(rows, limit=limit, seed=1)
-
-    assert len(chosen) == limit
-    assert 1 <= sum(row.split == "test" for row in chosen) <= 3
-
-
 def test_rows_of_one_split_only_take_part_as_well(make_row: Make) -> None:
     assert len(preference_prompts(many(make_row, 0, 9), limit=4, seed=0)) == 4
     assert len(preference_prompts(many(make_row, 9, 0), limit=4, seed=0)) == 4
@@ -166,3 +113,13 @@ def test_rows_of_one_split_only_take_part_as_well(make_row: Make) -> None:
 def test_a_limit_that_leaves_a_split_empty_is_refused(make_row: Make) -> None:
     with pytest.raises(ValueError, match="at least 2"):
         preference_prompts(many(make_row, 8, 2), limit=1, seed=0)
+
+
+def test_texts_are_used_again_for_the_same_prompt_and_model_and_for_no_other(make_row: Make) -> None:
+    row, other = make_row(CHOSEN), make_row("Something else entirely.")
+    previous = build_preference_rows([row], paired(row, "Ferries are boats."), MODEL).rows
+    known = reusable_rejections(previous, MODEL)
+
+    assert build_preference_rows([row, other], known, MODEL).rows == previous
+    assert preference_prompt_hash(other.instruction, MODEL) not in known
+    assert reusable_rejections(previous, "base@2") == {}

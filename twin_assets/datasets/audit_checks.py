@@ -1,0 +1,104 @@
+"""The audit of a dataset as asset checks, one step for all of them.
+
+The assets do not use it yet: `checks` has those that guard them.
+"""
+
+from collections.abc import Iterable, Iterator
+
+import dagster as dg
+
+from resources.project import Project
+from twin_assets.datasets.curation.audit import audit_instruct, audit_preference
+from twin_assets.datasets.curation.contract import Finding
+from twin_assets.datasets.curation.rows import texts_of
+from twin_assets.documents import BaseModelRef, CleanedDocument, InstructRow, PreferenceRow
+from twin_assets.partitions import authors_partitions
+
+COMMON = {
+    "schema": "Every row has the fields of the contract, with values that belong there.",
+    "not_empty": "There are rows to train on, and rows held out.",
+    "grounded": "An answer stands verbatim at its offsets in the author's cleaned document, or rests on its passage.",
+    "split_by_document": "No document, and no near-duplicate of one, has rows on two sides.",
+    "decontaminated": "No row shares a text, a near-duplicate or a run of 13 words with what is held out.",
+    "no_duplicates": "No answer and no instruction occurs twice, in other marks or capitals either.",
+    "template_safe": "No text spells out a marker of the chat template, which would end or begin a turn inside it.",
+    "balanced": "No single document makes up most of the training rows.",
+    "enough_rows": "There are rows enough to train on; a larger model would want more, which the description tells.",
+}
+ONLY_PAIRS = {
+    "chosen_differs": "No pair prefers a text to itself, or to nearly itself.",
+    "length_bias": "Neither length nor another shallow cue gives away which text is preferred.",
+}
+WARNINGS = frozenset({"length_bias"})
+
+
+def _specs(asset: str, checks: dict[str, str], needs: Iterable[str]) -> list[dg.AssetCheckSpec]:
+    return [
+        dg.AssetCheckSpec(
+            name,
+            asset=asset,
+            description=description,
+            partitions_def=authors_partitions,
+            blocking=name not in WARNINGS,
+            additional_deps=list(needs),
+        )
+        for name, description in checks.items()
+    ]
+
+
+def _results(asset: str, findings: Iterable[Finding]) -> Iterator[dg.AssetCheckResult]:
+    for finding in findings:
+        yield dg.AssetCheckResult(
+            asset_key=asset,
+            check_name=finding.check,
+            passed=finding.passed,
+            severity=dg.AssetCheckSeverity.WARN if finding.check in WARNINGS else dg.AssetCheckSeverity.ERROR,
+            description=finding.sentence,
+            metadata={
+                "rows_at_fault": finding.faults,
+                "rows_looked_at": finding.of,
+                **finding.figures,
+                **(
+                    {"examples": dg.MetadataValue.md("\n".join(f"- {one}" for one in finding.examples))}
+                    if finding.examples
+                    else {}
+                ),
+            },
+        )
+
+
+# One step for all checks of a dataset: each step is a process, and they read the same rows.
+@dg.multi_asset_check(
+    specs=_specs("instruct_dataset", COMMON, ["cleaned_documents"]),
+    ins={name: dg.AssetIn(name) for name in ("instruct_dataset", "cleaned_documents")},
+)
+def instruct_dataset_audit(
+    instruct_dataset: list[InstructRow], cleaned_documents: list[CleanedDocument]
+) -> Iterator[dg.AssetCheckResult]:
+    """Hold the instruct dataset against everything that may be wrong with one."""
+    yield from _results("instruct_dataset", audit_instruct(instruct_dataset, cleaned_documents))
+
+
+@dg.multi_asset_check(
+    specs=_specs("preference_dataset", COMMON | ONLY_PAIRS, ["cleaned_documents", "instruct_dataset", "base_model"]),
+    ins={
+        name: dg.AssetIn(name) for name in ("preference_dataset", "cleaned_documents", "instruct_dataset", "base_model")
+    },
+)
+def preference_dataset_audit(
+    preference_dataset: list[PreferenceRow],
+    cleaned_documents: list[CleanedDocument],
+    instruct_dataset: list[InstructRow],
+    base_model: BaseModelRef,
+    project: Project,
+) -> Iterator[dg.AssetCheckResult]:
+    """Hold the preference dataset against everything that may be wrong with one."""
+    held_out = [text for row in instruct_dataset if row.split == "test" for text in texts_of(row)]
+    findings = audit_preference(
+        preference_dataset,
+        cleaned_documents,
+        test_texts=held_out,
+        n_parameters=base_model.n_parameters,
+        seed=project.seed,
+    )
+    yield from _results("preference_dataset", findings)
