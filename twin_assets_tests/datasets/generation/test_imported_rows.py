@@ -12,10 +12,11 @@ from twin_assets.datasets.generation.imported import (
     NOT_UNDERSTOOD,
     REPEATED,
     Import,
+    ImportPairs,
     import_fingerprint,
-    imported_pairs,
 )
 from twin_assets.datasets.generation.locating import Locator
+from twin_assets.datasets.generation.pair_contract import GeneratedPairs, PairMaterial
 from twin_assets.documents import Author, CleanedDocument, Consent, DatasetConfig, SourceConfig, Split, SplitRule
 from twin_assets.errors import UserError
 from twin_assets.features.corpus import clean_corpus
@@ -27,6 +28,21 @@ RULE = SplitRule(test_fraction=0.3, validation_fraction=0.2)
 
 def unasked() -> NoReturn:
     raise AssertionError
+
+
+def imported_pairs(author: Author, folder: Path, material: Material, rule: SplitRule) -> GeneratedPairs:
+    return ImportPairs(author, folder, rule).generate(
+        PairMaterial(
+            author=material.author,
+            rows=[],
+            documents=material.documents,
+            splits=material.splits,
+            seed=material.seed,
+            ask=material.ask,
+            sample=list,
+            report=material.report,
+        )
+    )
 
 
 @pytest.fixture
