@@ -8,7 +8,7 @@ Language Models"). The answer to an evolved instruction is written anew from the
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pydantic import BaseModel, Field
 
@@ -136,8 +136,10 @@ class Evolve:
             draw = content_hash([material.seed, "evolve", passage.document_id, passage.text])
             if passage.code is not None or int(draw[:8], 16) / 16**8 >= self.share:
                 continue
-            # With nothing taken by others, the instruction depends on this passage alone.
-            instruction = write_instruction(passage, place, seed=material.seed, taken=())
+            # With nothing taken by others, the instruction depends on this passage alone. It names a subject: in a
+            # request to continue there is nothing to deepen.
+            alone = replace(passage, before=None, leans=False)
+            instruction = write_instruction(alone, place, seed=material.seed, taken=())
             if instruction is None:
                 dropped["no instruction"] += 1
                 continue
