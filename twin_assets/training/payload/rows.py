@@ -17,12 +17,17 @@ from twin_assets.training.spec import Stage, TrainingError
 Rows = list[dict[str, Any]]
 Item = TypeVar("Item")
 
+
+def _required(row: type[InstructRow] | type[PreferenceRow]) -> tuple[str, ...]:
+    return tuple(name for name, field in row.model_fields.items() if field.is_required())
+
+
 COLUMNS: dict[Stage, tuple[str, ...]] = {
     "pretrain": ("text", "author", "document_id"),
-    "sft": tuple(InstructRow.model_fields),
-    "dpo": tuple(PreferenceRow.model_fields),
+    "sft": _required(InstructRow),
+    "dpo": _required(PreferenceRow),
 }
-"""The columns that a dataset must have; more may be there."""
+"""The columns that a dataset must have. More may be there and are not read: how a row came about, what it cost."""
 
 TEXTS: dict[Stage, tuple[str, ...]] = {
     "pretrain": ("text",),
@@ -36,7 +41,7 @@ def read_rows(folder: Path, stage: Stage, *, split: str) -> Rows:
     """Read `train.parquet` or `test.parquet` from a dataset folder.
 
     Returns:
-        The rows, in the file's order, with the contract's columns. Empty if there is no `test.parquet`.
+        The rows, in the file's order, with the columns that they must have. Empty if there is no `test.parquet`.
 
     Raises:
         TrainingError: If the rows break their contract.
