@@ -10,6 +10,7 @@ from resources.web import Web
 from twin_assets.collection.authors import author_slugs, load_author
 from twin_assets.collection.contract import SourceContext
 from twin_assets.collection.observation import observe_author
+from twin_assets.datasets.sources import observe_rows_from_elsewhere
 from twin_assets.errors import UserError
 from twin_assets.observed_settings import observe_settings
 from twin_assets.partitions import AUTHORS_PARTITION, authors_partitions
@@ -29,20 +30,22 @@ def author_files(
     """Add a partition for each author who has something to collect; record what sources hold and settings are."""
     known = set(context.instance.get_dynamic_partitions(AUTHORS_PARTITION))
     found, refused = [], []
-    observations = [seen for seen in [observe_settings(context.instance, project)] if seen]
+    observations = [one for one in [observe_settings(context.instance, project)] if one]
     with warehouse.session() as session:
         sources = SourceContext(project.authors_path, session.imported_documents, session, web)
         for slug in author_slugs(project.authors_path):
             try:
                 author = load_author(project.authors_path, slug)
-                observation = observe_author(context.instance, author, sources)
+                seen = [
+                    observe_author(context.instance, author, sources),
+                    observe_rows_from_elsewhere(context.instance, author, project),
+                ]
             except UserError as error:
                 refused.append(str(error))
                 continue
             if slug not in known:
                 found.append(slug)
-            if observation:
-                observations.append(observation)
+            observations.extend(observation for observation in seen if observation)
     return dg.SensorResult(
         dynamic_partitions_requests=[authors_partitions.build_add_request(found)] if found else [],
         asset_events=observations,

@@ -1,17 +1,16 @@
 """The settings as the graph sees them: an external asset whose data version is a hash of those that shape results.
 
 An asset that reads one of them has `SETTINGS` among its `deps`, so that another seed or another model makes it stale.
-An observation is recorded only when a setting differs from the last one, so that looking changes nothing. Where the
-settings come from stands in `twin_assets.settings`.
+Where the settings come from stands in `twin_assets.settings`.
 """
 
 import dagster as dg
 
 from resources.project import Project
+from twin_assets.observing import observation_if_changed
 from twin_assets.reporting import OWNERS, data_version
 
 SETTINGS = "settings"
-DATA_VERSION_TAG = "dagster/data_version"
 
 
 @dg.multi_observable_source_asset(  # type: ignore[untyped-decorator]
@@ -39,18 +38,10 @@ def settings(project: Project) -> dg.ObserveResult:
 def observe_settings(instance: dg.DagsterInstance, project: Project) -> dg.AssetObservation | None:
     """Return an observation of the settings if one differs from when they were last observed."""
     values = project.shaping_results()
-    version = str(data_version(values).value)
-    if version == _last_observed(instance):
-        return None
-    return dg.AssetObservation(
+    return observation_if_changed(
+        instance,
         SETTINGS,
-        tags={DATA_VERSION_TAG: version},
+        str(data_version(values).value),
         metadata=values,
         description="A setting that shapes results has another value.",
     )
-
-
-def _last_observed(instance: dg.DagsterInstance) -> str | None:
-    records = instance.fetch_observations(dg.AssetRecordsFilter(asset_key=dg.AssetKey(SETTINGS)), limit=1).records
-    observation = records[0].asset_observation if records else None
-    return observation.tags.get(DATA_VERSION_TAG) if observation else None

@@ -51,31 +51,6 @@ def author_sites(
     return dg.ObserveResult(asset_key="author_sites", data_version=dg.DataVersion(version))
 
 
-teacher_model = dg.AssetSpec(
-    "teacher_model",
-    group_name="sources",
-    owners=OWNERS,
-    kinds={"openai"},
-    description=(
-        "An OpenAI-compatible model that may write instructions.\n\n"
-        "None is needed: without one, instructions are derived from the author's own titles, headings and keyphrases. "
-        "No asset calls it in this release."
-    ),
-)
-
-judge_model = dg.AssetSpec(
-    "judge_model",
-    group_name="sources",
-    owners=OWNERS,
-    kinds={"openai"},
-    description=(
-        "An OpenAI-compatible model that may judge answers.\n\n"
-        "None is needed: evaluation uses perplexity and Burrows' Delta, which give the same figure every time. "
-        "No asset calls it in this release."
-    ),
-)
-
-
 LINKS_REACHED = "every_link_was_reached"
 
 

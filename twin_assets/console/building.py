@@ -23,6 +23,7 @@ from twin_assets.collection.sources import must_be_collected
 from twin_assets.console.runs import end_killed_runs, process_tags
 from twin_assets.console.staleness import AssetState, StateReader
 from twin_assets.console.watching import KEPT, Notice, Progress, RunWatch
+from twin_assets.datasets.sources import observe_rows_from_elsewhere
 from twin_assets.errors import UserError
 from twin_assets.observed_settings import observe_settings
 from twin_assets.partitions import AUTHORS_PARTITION
@@ -85,14 +86,18 @@ class Builder:
             for slug in author_slugs(self._settings.authors_dir):
                 try:
                     author = load_author(self._settings.authors_dir, slug)
-                    observation = observe_author(self._instance, author, context)
+                    seen = [
+                        observe_author(self._instance, author, context),
+                        observe_rows_from_elsewhere(self._instance, author, self._project),
+                    ]
                 except UserError as error:
                     if slug == wanted:
                         raise
                     notice(f"{slug} is passed over: {error}")
                     continue
-                if observation:
-                    self._instance.report_runless_asset_event(observation)
+                for observation in seen:
+                    if observation:
+                        self._instance.report_runless_asset_event(observation)
                 registered.append(slug)
         self._instance.add_dynamic_partitions(AUTHORS_PARTITION, registered)
         return registered

@@ -1,171 +1,169 @@
-"""Assets of the dataset stage: what the models learn from, every row grounded in the author's own text."""
-
-from collections import Counter
-from typing import NoReturn
+"""Assets of the dataset stage: what the models learn from, every row led back to the author's own text."""
 
 import dagster as dg
 
 from resources.artifacts import ArtifactStore
+from resources.embedder import Embedder
+from resources.language_model import Teacher
 from resources.project import Project
 from twin_assets.automation import follow_inputs
+from twin_assets.collection.authors import load_author
+from twin_assets.datasets import publishing
+from twin_assets.datasets.config import InstructConfig, PreferenceConfig
+from twin_assets.datasets.curation.options import CurationOptions
+from twin_assets.datasets.curation.pipeline import curate_instruct, curate_preference
+from twin_assets.datasets.curation.rows import texts_of
 from twin_assets.datasets.curation.splitting import split_documents
+from twin_assets.datasets.curation.vectors import RememberedVectors
 from twin_assets.datasets.generation.contract import Material
-from twin_assets.datasets.generation.extractive import Extractive
-from twin_assets.datasets.generation.preferences import (
-    build_preference_rows,
-    preference_prompt_hash,
-    preference_prompts,
-    reusable_rejections,
-)
-from twin_assets.documents import SPLITS, BaseModelRef, CleanedDocument, InstructRow, PreferenceRow
-from twin_assets.errors import UserError
-from twin_assets.inference.generation import CausalModel, GenerationSettings
+from twin_assets.datasets.generation.on_policy import known_texts, rejected_by_name, to_keep
+from twin_assets.datasets.generation.pair_contract import PairMaterial
+from twin_assets.datasets.generation.registry import write_instruct, write_pairs
+from twin_assets.datasets.generators import instruct_generators, mixed_in, pair_generators
+from twin_assets.datasets.rejections import keep_rejections, kept_rejections
+from twin_assets.datasets.sampling import REJECTION_SETTINGS, rejecting_model, sampled
+from twin_assets.datasets.sources import ROWS_FROM_ELSEWHERE, judge_model, teacher_model
+from twin_assets.documents import BaseModelRef, CleanedDocument, InstructRow
 from twin_assets.observed_settings import SETTINGS
 from twin_assets.partitions import authors_partitions
-from twin_assets.reporting import OWNERS, count_table, counts, excerpt, table_result
-
-REJECTION_SETTINGS = GenerationSettings(max_new_tokens=96, temperature=0.9, top_p=0.95, seed=0)
-"""How rejected answers are sampled: long enough to show a style, warm enough not to repeat itself."""
-
-
-class PreferenceConfig(dg.Config):
-    """How much preference data is made."""
-
-    max_rows: int = 240
-    """Most rows made for one author; each costs one generation."""
-    force: bool = False
-    """Generate again what was generated before."""
+from twin_assets.reporting import OWNERS
 
 
 @dg.asset(
     partitions_def=authors_partitions,
-    deps=[SETTINGS],
+    deps=[SETTINGS, ROWS_FROM_ELSEWHERE, teacher_model, judge_model],
     group_name="datasets",
     owners=OWNERS,
-    kinds={"parquet", "huggingface"},
-    code_version="2",
+    kinds={"parquet", "huggingface", "html"},
+    code_version="3",
     io_manager_key="datasets",
     pool="llm",
+    check_specs=[publishing.budget_spec("instruct_dataset")],
     automation_condition=follow_inputs(),
 )
-def instruct_dataset(
+def instruct_dataset(  # type: ignore[no-untyped-def]  # a type of the rows would be asked of the check's output, too
     context: dg.AssetExecutionContext,
+    config: InstructConfig,
     cleaned_documents: list[CleanedDocument],
     project: Project,
     artifacts: ArtifactStore,
-) -> dg.MaterializeResult[list[InstructRow]]:
-    """Instructions with answers that are the author's own passages, verbatim, split by document.
+    embedder: Embedder,
+    teacher: Teacher,
+):
+    """Instructions with answers that are the author's own passages, or rest on them, split by document.
 
-    Without a language model: the instruction is derived from title, headings and keyphrases. A document and its
-    near-duplicates stand on one side of the split. `sft_checkpoint`, `preference_dataset` and `eval_report` read it.
+    By default no language model is asked: an answer is a passage, verbatim, and its instruction is derived from title,
+    headings, keyphrases and the text above it. `TWIN_INSTRUCT_GENERATORS` names others: a teacher, evolved
+    instructions, files that the author file names. All rows pass the same curation, whose stages are drawn below. A
+    document and its near-duplicates stand on one side of the split. `sft_checkpoint`, `preference_dataset` and
+    `eval_report` read it.
 
-    If it fails, the previous dataset stays whole.
+    If it fails, the previous dataset stays whole. What a language model has answered is logged and not paid for again;
+    where the budget ends, the dataset holds what is done, and the next run goes on from there.
     """
+    author = load_author(project.authors_path, context.partition_key)
+    budget, rule = teacher.budget(), project.split_rule
     material = Material(
-        author=context.partition_key,
+        author=author.slug,
         documents=cleaned_documents,
-        splits=split_documents(cleaned_documents, project.split_rule),
+        splits=split_documents(cleaned_documents, rule),
         seed=project.seed,
-        ask=_no_teacher,
+        ask=lambda: teacher.teacher(budget=budget, retry_failures=config.retry_failures),
         report=context.log.info,
     )
-    result = Extractive().generate(material)
-    splits = Counter(row.split for row in result.rows)
-    return table_result(
-        result.rows,
-        uri=str(artifacts.path("instruct_dataset", context.partition_key)),
-        sample="\n\n".join(f"**{row.instruction}**\n\n> {excerpt(row.answer)}" for row in result.rows[:5]),
-        metadata={
-            "summary": f"{len(result.rows):,} rows: {splits['train']:,} train, {splits['test']:,} test",
-            "rows": len(result.rows),
-            "rows_train": splits["train"],
-            "rows_validation": splits["validation"],
-            "rows_test": splits["test"],
-            "rows_dropped": sum(result.dropped.values()),
-            "dropped_by_reason": count_table(result.dropped, key="reason", value="passages"),
-            "answer_words_mean": round(sum(len(row.answer.split()) for row in result.rows) / len(result.rows), 1),
-            **counts((row.category for row in result.rows), "rows"),
-        },
-        lineage={"answer": [("cleaned_documents", "text")], "document_id": [("cleaned_documents", "document_id")]},
+    generators = instruct_generators(project, config, author)
+    written = write_instruct(material, generators, project.instruct_generators)
+    vectors = RememberedVectors(embedder.encode)
+    curated = curate_instruct(
+        written.rows,
+        cleaned_documents,
+        options=CurationOptions(min_quality=config.min_quality),
+        seed=project.seed,
+        embed=vectors,
+        judge=teacher.judge(budget=budget, retry_failures=config.retry_failures) if project.judge_model else None,
+        report=context.log.info,
+    )
+    general = mixed_in(curated.rows, project, material)
+    return publishing.instruct_result(
+        [*curated.rows, *general.rows],
+        publishing.Making(author, cleaned_documents, rule, curated.stages, written.dropped + general.dropped, budget),
+        vectors=vectors,
+        seed=project.seed,
+        artifacts=artifacts,
     )
 
 
 @dg.asset(
     partitions_def=authors_partitions,
-    deps=[SETTINGS],
+    deps=[SETTINGS, ROWS_FROM_ELSEWHERE, teacher_model],
     group_name="datasets",
     owners=OWNERS,
-    kinds={"parquet", "huggingface"},
-    code_version="2",
+    kinds={"parquet", "huggingface", "html"},
+    code_version="3",
     io_manager_key="datasets",
     pool="llm",
+    check_specs=[publishing.budget_spec("preference_dataset")],
     automation_condition=follow_inputs(),
 )
-def preference_dataset(
+def preference_dataset(  # type: ignore[no-untyped-def]  # as above
     context: dg.AssetExecutionContext,
     config: PreferenceConfig,
     instruct_dataset: list[InstructRow],
+    cleaned_documents: list[CleanedDocument],
     base_model: BaseModelRef,
     project: Project,
     artifacts: ArtifactStore,
-) -> dg.MaterializeResult[list[PreferenceRow]]:
-    """Pairs of what the author wrote (chosen, verbatim) and what `base_model` writes for the same prompt (rejected).
+    embedder: Embedder,
+    teacher: Teacher,
+):
+    """Pairs of what the author wrote (chosen, verbatim) and what a model writes for the same prompt (rejected).
 
-    A text that the same model wrote for the same prompt before is taken over, not generated again. `dpo_checkpoint`
-    reads it.
+    By default `base_model` writes the rejected texts, or the SFT checkpoint (`TWIN_REJECTED_FROM=sft`);
+    `TWIN_PREFERENCE_GENERATORS` names others: a teacher, readers' feedback, files that the author file names. A text
+    that the same model wrote for the same prompt before is taken over, not generated again. `dpo_checkpoint` reads it.
 
     If it fails, the previous dataset stays whole.
     """
-    author = context.partition_key
-    rejected_by = f"{base_model.version}@{REJECTION_SETTINGS.fingerprint}"
-    prompts = preference_prompts(instruct_dataset, limit=config.max_rows, seed=project.seed)
-    known = {} if config.force else reusable_rejections(_previous_rows(artifacts, author), rejected_by)
-    keys = {row.prompt_hash: preference_prompt_hash(row.instruction, rejected_by) for row in prompts}
-    missing = [row for row in prompts if keys[row.prompt_hash] not in known]
-    if missing:
-        context.log.info(f"Generating {len(missing)} texts with {base_model.location}")
-        model = CausalModel(base_model.location, revision=base_model.revision)
-        texts = model.generate([row.instruction for row in missing], REJECTION_SETTINGS)
-        known |= {keys[row.prompt_hash]: text for row, text in zip(missing, texts, strict=True)}
-    result = build_preference_rows(prompts, known, rejected_by)
-    splits = Counter(row.split for row in result.rows)
-    return table_result(
-        result.rows,
-        uri=str(artifacts.path("preference_dataset", author)),
-        sample="\n\n".join(
-            f"**{row.prompt}**\n\n> chosen: {excerpt(row.chosen)}\n\n> rejected: {excerpt(row.rejected)}"
-            for row in result.rows[:4]
-        ),
-        metadata={
-            "summary": f"{len(result.rows):,} pairs: {splits['train']:,} train, {splits['test']:,} test; "
-            f"{len(missing):,} texts generated",
-            "rows": len(result.rows),
-            "rows_train": splits["train"],
-            "rows_validation": splits["validation"],
-            "rows_test": splits["test"],
-            "generated": len(missing),
-            "generations_reused": len(prompts) - len(missing),
-            "rows_dropped": sum(result.dropped.values()),
-            "dropped_by_reason": count_table(result.dropped, key="reason", value="pairs"),
-            "rejected_by": rejected_by,
-            **counts((row.category for row in result.rows), "rows"),
-        },
-        lineage={
-            "prompt": [("instruct_dataset", "instruction")],
-            "chosen": [("instruct_dataset", "answer")],
-            "document_id": [("instruct_dataset", "document_id")],
-        },
+    author = load_author(project.authors_path, context.partition_key)
+    budget, rule = teacher.budget(), project.split_rule
+    splits = split_documents(cleaned_documents, rule)
+    model, version = rejecting_model(project.rejected_from, base_model, artifacts, author.slug)
+    rejected_by = rejected_by_name(version, REJECTION_SETTINGS.fingerprint)
+    kept = kept_rejections(artifacts, author.slug)
+
+    def material(rows: list[InstructRow]) -> PairMaterial:
+        return PairMaterial(
+            author=author.slug,
+            rows=rows,
+            documents=cleaned_documents,
+            splits=splits,
+            seed=project.seed,
+            ask=lambda: teacher.teacher(budget=budget, retry_failures=config.retry_failures),
+            sample=lambda prompts: sampled(model, prompts),
+            report=context.log.info,
+        )
+
+    known = {} if config.force else known_texts(kept, rejected_by)
+    generators = pair_generators(project, config, author, rejected_by=rejected_by, known=known)
+    written = write_pairs(material, generators, instruct_dataset, project.preference_generators, project.seed)
+    keep_rejections(artifacts, author.slug, to_keep(kept, written.rejections, instruct_dataset))
+    vectors = RememberedVectors(embedder.encode)
+    curated = curate_preference(
+        written.rows,
+        cleaned_documents,
+        options=CurationOptions(max_length_ratio=config.max_length_ratio),
+        seed=project.seed,
+        embed=vectors,
+        report=context.log.info,
+        test_texts=[text for row in instruct_dataset if row.split == "test" for text in texts_of(row)],
     )
-
-
-def _previous_rows(artifacts: ArtifactStore, author: str) -> list[PreferenceRow]:
-    """Return the rows that the last materialization left, if there was one: they are what is looked up."""
-    from resources.io_managers import read_rows
-
-    folder = artifacts.path("preference_dataset", author)
-    files = [folder / f"{split}.parquet" for split in SPLITS]
-    return [row for file in files if file.exists() for row in read_rows(file, PreferenceRow)]
-
-
-def _no_teacher() -> NoReturn:
-    raise UserError("no teacher")
+    return publishing.preference_result(
+        curated.rows,
+        publishing.Making(author, cleaned_documents, rule, curated.stages, written.dropped, budget),
+        generated=written.generated,
+        reused=written.reused,
+        rejected_by=rejected_by,
+        vectors=vectors,
+        seed=project.seed,
+        artifacts=artifacts,
+    )

@@ -1,36 +1,41 @@
-"""Checks of the dataset stage: grounded, split by document, nothing twice. All of them block.
+"""Checks of the dataset stage: grounded, split by document, nothing twice. All of them block but two that warn.
 
+What each of them looks for stands in `curation.audit`; a file can be held against the same with `twin dataset check`.
 The first is one of `cleaned_documents`, which it stops where they cannot be split; it stands here because only datasets
 split them.
 """
 
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
 
 import dagster as dg
 
 from resources.project import Project
-from twin_assets.checks import none_of, verdict
-from twin_assets.datasets.assets import instruct_dataset, preference_dataset
-from twin_assets.datasets.curation.faults import (
-    answers_in_both_splits,
-    chosen_equal_rejected,
-    documents_in_both_splits,
-    duplicate_rows,
-    prompts_in_both_splits,
-    ungrounded_rows,
-)
+from twin_assets.checks import verdict
+from twin_assets.datasets.curation.audit import audit_instruct, audit_preference
+from twin_assets.datasets.curation.contract import Finding
+from twin_assets.datasets.curation.rows import texts_of
 from twin_assets.datasets.curation.splitting import split_documents
-from twin_assets.documents import CleanedDocument, InstructRow, PreferenceRow
+from twin_assets.documents import BaseModelRef, CleanedDocument, InstructRow, PreferenceRow
 from twin_assets.errors import UserError
 from twin_assets.features.assets import cleaned_documents
 from twin_assets.partitions import authors_partitions
 
-WITH_DOCUMENTS = {"cleaned_documents": dg.AssetIn("cleaned_documents")}
-"""What a check needs that compares rows with the text they come from."""
-
-MIN_TRAIN_ROWS = 20
-"""Fewest rows worth training on: 20 are two or three batches of the default size, and are learnt by heart."""
+COMMON = {
+    "schema": "Every row has the fields of the contract, with values that belong there.",
+    "not_empty": "There are rows to train on, and rows held out.",
+    "grounded": "An answer stands verbatim at its offsets in the author's cleaned document, or rests on its passage.",
+    "split_by_document": "No document, and no near-duplicate of one, has rows on two sides.",
+    "decontaminated": "No row shares a text, a near-duplicate or a run of 13 words with what is held out.",
+    "no_duplicates": "No answer and no instruction occurs twice, in other marks or capitals either.",
+    "template_safe": "No text spells out a marker of the chat template, which would end or begin a turn inside it.",
+    "balanced": "No single document makes up most of the training rows.",
+    "enough_rows": "There are rows enough to train on; a larger model would want more, which the description tells.",
+}
+ONLY_PAIRS = {
+    "chosen_differs": "No pair prefers a text to itself, or to nearly itself.",
+    "length_bias": "Neither length nor another shallow cue gives away which text is preferred.",
+}
+WARNINGS = frozenset({"length_bias"})
 
 
 @dg.asset_check(asset=cleaned_documents, partitions_def=authors_partitions, blocking=True)
@@ -40,7 +45,7 @@ def enough_text(cleaned_documents: list[CleanedDocument], project: Project) -> d
         split = split_documents(cleaned_documents, project.split_rule)
     except UserError as error:
         return dg.AssetCheckResult(passed=False, description=str(error))
-    held_out = sum(side == "test" for side in split.values())
+    held_out = sum(side != "train" for side in split.values())
     return verdict(
         passed=True,
         expected="documents on both sides",
@@ -48,108 +53,73 @@ def enough_text(cleaned_documents: list[CleanedDocument], project: Project) -> d
     )
 
 
-@dg.asset_check(
-    asset=instruct_dataset,
-    partitions_def=authors_partitions,
-    blocking=True,
-    additional_ins=WITH_DOCUMENTS,
-    name="grounded",
+def _specs(asset: str, checks: dict[str, str], needs: Iterable[str]) -> list[dg.AssetCheckSpec]:
+    return [
+        dg.AssetCheckSpec(
+            name,
+            asset=asset,
+            description=description,
+            partitions_def=authors_partitions,
+            blocking=name not in WARNINGS,
+            additional_deps=list(needs),
+        )
+        for name, description in checks.items()
+    ]
+
+
+def _results(asset: str, findings: Iterable[Finding]) -> Iterator[dg.AssetCheckResult]:
+    for finding in findings:
+        yield dg.AssetCheckResult(
+            asset_key=asset,
+            check_name=finding.check,
+            passed=finding.passed,
+            severity=dg.AssetCheckSeverity.WARN if finding.check in WARNINGS else dg.AssetCheckSeverity.ERROR,
+            description=finding.sentence,
+            metadata={
+                "rows_at_fault": finding.faults,
+                "rows_looked_at": finding.of,
+                **finding.figures,
+                **(
+                    {"examples": dg.MetadataValue.md("\n".join(f"- {one}" for one in finding.examples))}
+                    if finding.examples
+                    else {}
+                ),
+            },
+        )
+
+
+# One step for all checks of a dataset: each step is a process, and they read the same rows.
+@dg.multi_asset_check(
+    specs=_specs("instruct_dataset", COMMON, ["cleaned_documents"]),
+    ins={name: dg.AssetIn(name) for name in ("instruct_dataset", "cleaned_documents")},
 )
-def instruct_is_grounded(
+def instruct_dataset_audit(
     instruct_dataset: list[InstructRow], cleaned_documents: list[CleanedDocument]
-) -> dg.AssetCheckResult:
-    """Each answer stands verbatim at its offsets in the author's cleaned document."""
-    return none_of(_names(ungrounded_rows(instruct_dataset, cleaned_documents)), what="ungrounded answer")
+) -> Iterator[dg.AssetCheckResult]:
+    """Hold the instruct dataset against everything that may be wrong with one."""
+    yield from _results("instruct_dataset", audit_instruct(instruct_dataset, cleaned_documents))
 
 
-@dg.asset_check(
-    asset=instruct_dataset,
-    partitions_def=authors_partitions,
-    blocking=True,
-    additional_ins=WITH_DOCUMENTS,
-    name="split_by_document",
+@dg.multi_asset_check(
+    specs=_specs("preference_dataset", COMMON | ONLY_PAIRS, ["cleaned_documents", "instruct_dataset", "base_model"]),
+    ins={
+        name: dg.AssetIn(name) for name in ("preference_dataset", "cleaned_documents", "instruct_dataset", "base_model")
+    },
 )
-def instruct_is_split_by_document(
-    instruct_dataset: list[InstructRow], cleaned_documents: list[CleanedDocument]
-) -> dg.AssetCheckResult:
-    """No document or near-duplicate of it, no instruction and no answer stands in both train and test."""
-    return none_of(
-        [
-            *documents_in_both_splits(instruct_dataset, cleaned_documents),
-            *_names(answers_in_both_splits(instruct_dataset)),
-            *_names(prompts_in_both_splits(instruct_dataset)),
-        ],
-        what="document, instruction or answer on both sides of the split",
+def preference_dataset_audit(
+    preference_dataset: list[PreferenceRow],
+    cleaned_documents: list[CleanedDocument],
+    instruct_dataset: list[InstructRow],
+    base_model: BaseModelRef,
+    project: Project,
+) -> Iterator[dg.AssetCheckResult]:
+    """Hold the preference dataset against everything that may be wrong with one."""
+    held_out = [text for row in instruct_dataset if row.split == "test" for text in texts_of(row)]
+    findings = audit_preference(
+        preference_dataset,
+        cleaned_documents,
+        test_texts=held_out,
+        n_parameters=base_model.n_parameters,
+        seed=project.seed,
     )
-
-
-@dg.asset_check(asset=instruct_dataset, partitions_def=authors_partitions, blocking=True, name="no_duplicates")
-def instruct_has_no_duplicates(instruct_dataset: list[InstructRow]) -> dg.AssetCheckResult:
-    """No answer occurs twice."""
-    return none_of(_names(duplicate_rows(instruct_dataset)), what="row that occurs twice")
-
-
-@dg.asset_check(asset=instruct_dataset, partitions_def=authors_partitions, blocking=True, name="enough_rows")
-def instruct_has_enough_rows(instruct_dataset: list[InstructRow]) -> dg.AssetCheckResult:
-    """There are rows to train on, and rows held out."""
-    return _enough(instruct_dataset)
-
-
-@dg.asset_check(
-    asset=preference_dataset,
-    partitions_def=authors_partitions,
-    blocking=True,
-    additional_ins=WITH_DOCUMENTS,
-    name="grounded",
-)
-def preference_is_grounded(
-    preference_dataset: list[PreferenceRow], cleaned_documents: list[CleanedDocument]
-) -> dg.AssetCheckResult:
-    """Each chosen text stands verbatim at its offsets in the author's cleaned document."""
-    return none_of(_names(ungrounded_rows(preference_dataset, cleaned_documents)), what="ungrounded chosen text")
-
-
-@dg.asset_check(
-    asset=preference_dataset,
-    partitions_def=authors_partitions,
-    blocking=True,
-    additional_ins=WITH_DOCUMENTS,
-    name="split_by_document",
-)
-def preference_is_split_by_document(
-    preference_dataset: list[PreferenceRow], cleaned_documents: list[CleanedDocument]
-) -> dg.AssetCheckResult:
-    """No document or near-duplicate of it, no prompt and no chosen text stands in both train and test."""
-    return none_of(
-        [
-            *documents_in_both_splits(preference_dataset, cleaned_documents),
-            *_names(answers_in_both_splits(preference_dataset)),
-            *_names(prompts_in_both_splits(preference_dataset)),
-        ],
-        what="document, prompt or chosen text on both sides of the split",
-    )
-
-
-@dg.asset_check(asset=preference_dataset, partitions_def=authors_partitions, blocking=True, name="chosen_differs")
-def chosen_differs_from_rejected(preference_dataset: list[PreferenceRow]) -> dg.AssetCheckResult:
-    """No pair prefers a text to itself."""
-    return none_of(_names(chosen_equal_rejected(preference_dataset)), what="pair of equal texts")
-
-
-@dg.asset_check(asset=preference_dataset, partitions_def=authors_partitions, blocking=True, name="enough_rows")
-def preference_has_enough_rows(preference_dataset: list[PreferenceRow]) -> dg.AssetCheckResult:
-    """There are pairs to train on, and pairs held out."""
-    return _enough(preference_dataset)
-
-
-def _names(rows: Sequence[InstructRow] | Sequence[PreferenceRow]) -> list[str]:
-    return [f"{row.document_id}[{row.start}:{row.end}]" for row in rows]
-
-
-def _enough(rows: Sequence[InstructRow] | Sequence[PreferenceRow]) -> dg.AssetCheckResult:
-    splits = Counter(row.split for row in rows)
-    return verdict(
-        passed=splits["train"] >= MIN_TRAIN_ROWS and splits["test"] > 0,
-        expected=f"at least {MIN_TRAIN_ROWS} rows in train and 1 in test",
-        actual=f"{splits['train']} in train, {splits['test']} in test",
-    )
+    yield from _results("preference_dataset", findings)

@@ -1,5 +1,7 @@
 """Which model writes the rejected texts, and how it is sampled."""
 
+from collections.abc import Sequence
+
 from resources.artifacts import ArtifactStore
 from twin_assets.documents import BaseModelRef
 from twin_assets.inference.generation import CausalModel, GenerationSettings
@@ -7,6 +9,13 @@ from twin_assets.training.manifest import read_manifest
 
 REJECTION_SETTINGS = GenerationSettings(max_new_tokens=96, temperature=0.9, top_p=0.95, seed=0)
 """How rejected answers are sampled: long enough to show a style, warm enough not to repeat itself."""
+
+
+def sampled(model: CausalModel, prompts: Sequence[str]) -> list[str | None]:
+    """Let a model answer prompts; None for a prompt that fills its context."""
+    fits = model.leaves_room(prompts)
+    texts = iter(model.generate([prompt for prompt, fit in zip(prompts, fits, strict=True) if fit], REJECTION_SETTINGS))
+    return [next(texts) if fit else None for fit in fits]
 
 
 def rejecting_model(source: str, base: BaseModelRef, artifacts: ArtifactStore, author: str) -> tuple[CausalModel, str]:

@@ -83,13 +83,16 @@ class CausalModel:
         Raises:
             UserError: If the model cannot be loaded, has no chat template, or a prompt fills its context.
         """
-        if prompts and not self._tokenizer.chat_template:
-            raise UserError(f"{self.location} has no chat template: use `complete`, or a model that was fine-tuned.")
-        conversations = [
-            self._tokenizer.apply_chat_template(messages_for(prompt), add_generation_prompt=True, tokenize=False)
-            for prompt in prompts
-        ]
-        return self._continue(conversations, settings, batch_size, special_tokens=False)
+        return self._continue(self._conversations(prompts), settings, batch_size, special_tokens=False)
+
+    def leaves_room(self, prompts: Sequence[str]) -> list[bool]:
+        """Return, for each instruction, whether the model's context has room for an answer to it.
+
+        Raises:
+            UserError: If the model cannot be loaded or has no chat template.
+        """
+        conversations = self._conversations(prompts)
+        return [len(ids) < self._context for ids in self._ids(conversations, special_tokens=False)]
 
     def complete(
         self, texts: Sequence[str], settings: GenerationSettings, *, batch_size: int = BATCH_SIZE
@@ -162,14 +165,25 @@ class CausalModel:
     def _context(self) -> int:
         return int(getattr(self._model.config, "max_position_embeddings", WINDOW))
 
-    def _continue(
-        self, texts: list[str], settings: GenerationSettings, batch_size: int, *, special_tokens: bool
-    ) -> list[str]:
+    def _conversations(self, prompts: Sequence[str]) -> list[str]:
+        if prompts and not self._tokenizer.chat_template:
+            raise UserError(f"{self.location} has no chat template: use `complete`, or a model that was fine-tuned.")
+        return [
+            self._tokenizer.apply_chat_template(messages_for(prompt), add_generation_prompt=True, tokenize=False)
+            for prompt in prompts
+        ]
+
+    def _ids(self, texts: Sequence[str], *, special_tokens: bool) -> list[list[int]]:
         # Of a raw text no letter is a marker; of a rendered conversation the template's markers are.
-        ids = [
+        return [
             self._tokenizer(text, add_special_tokens=special_tokens, split_special_tokens=special_tokens)["input_ids"]
             for text in texts
         ]
+
+    def _continue(
+        self, texts: list[str], settings: GenerationSettings, batch_size: int, *, special_tokens: bool
+    ) -> list[str]:
+        ids = self._ids(texts, special_tokens=special_tokens)
         # Prompts of like length share a batch: less padding, fewer wasted steps. The order is restored at the end.
         order = sorted(range(len(texts)), key=lambda index: (len(ids[index]), texts[index]))
         written: dict[int, str] = {}

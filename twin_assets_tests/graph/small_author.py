@@ -37,18 +37,19 @@ TINY: dict[str, Any] = {
         "base_model": {
             "config": {
                 "vocab_size": 600,
-                "hidden_size": 32,
+                "hidden_size": 64,
                 "layers": 1,
                 "attention_heads": 2,
                 "intermediate_size": 64,
                 "context_length": 256,
                 "block_length": 64,
-                "token_budget": 12_000,
-                "max_epochs": 1.0,
+                # Below this the model writes no sentence that ends, and a pair needs one.
+                "token_budget": 60_000,
+                "max_epochs": 10.0,
                 "max_eval_rows": 8,
             }
         },
-        "preference_dataset": {"config": {"max_rows": 32}},
+        "preference_dataset": {"config": {"max_rows": 72}},
         "sft_checkpoint": {"config": {**_ADAPTER, "max_steps": 8}},
         "dpo_checkpoint": {"config": {**_ADAPTER, "max_steps": 4}},
         "eval_report": {"config": {"prompts": 3}},

@@ -94,14 +94,8 @@ def test_every_blocking_check_is_broken_here(built):
         "chunks: verbatim_at_their_offsets",
         "chunks: every_document_is_covered",
         "embeddings: embeddings_match_chunks",
-        "instruct_dataset: grounded",
-        "instruct_dataset: split_by_document",
-        "instruct_dataset: no_duplicates",
-        "instruct_dataset: enough_rows",
-        "preference_dataset: grounded",
-        "preference_dataset: split_by_document",
-        "preference_dataset: chosen_differs",
-        "preference_dataset: enough_rows",
+        *(f"instruct_dataset: {name}" for name in (*datasets.COMMON, "budget_kept")),
+        *(f"preference_dataset: {name}" for name in (*datasets.COMMON, "chosen_differs", "budget_kept")),
         "base_model: manifest_is_whole",
         "sft_checkpoint: manifest_is_whole",
         "dpo_checkpoint: manifest_is_whole",
@@ -194,67 +188,77 @@ def test_a_vanished_vector_and_one_without_a_chunk_are_refused(passages, resourc
     assert passages[1].chunk_id in said
 
 
-def test_an_answer_with_one_altered_letter_is_refused(instructions, documents):
-    assert datasets.instruct_is_grounded(instructions, documents).passed
-    broken = changed(instructions, 2, answer=_with_one_letter_altered(instructions[2].answer))
-    passed, said = verdict_of(datasets.instruct_is_grounded(broken, documents))
-    assert not passed
-    assert instructions[2].document_id in said
+@pytest.fixture
+def audited(documents, instructions, preferences, built):
+    """Audit an instruct or a preference dataset as the graph does; returns the names of the checks that fail."""
+    base = BaseModelRef.model_validate_json((built.artifacts / "base_model.json").read_text(encoding="utf-8"))
+    project = built.definitions().resources["project"]
+
+    def audit(rows) -> dict[str, str]:
+        if isinstance(rows[0], InstructRow):
+            results = datasets.instruct_dataset_audit(rows, documents)
+        else:
+            results = datasets.preference_dataset_audit(rows, documents, instructions, base, project=project)
+        found = {result.check_name: result for result in results}
+        expected = datasets.COMMON if isinstance(rows[0], InstructRow) else datasets.COMMON | datasets.ONLY_PAIRS
+        assert found.keys() == expected.keys()
+        return {
+            name: result.description or ""
+            for name, result in found.items()
+            if not result.passed and result.severity is dg.AssetCheckSeverity.ERROR
+        }
+
+    assert audit(instructions) == audit(preferences) == {}
+    return audit
 
 
-def test_a_document_on_both_sides_is_refused(instructions, preferences, documents):
-    assert datasets.instruct_is_split_by_document(instructions, documents).passed
-    assert datasets.preference_is_split_by_document(preferences, documents).passed
-    for check, rows in (
-        (datasets.instruct_is_split_by_document, instructions),
-        (datasets.preference_is_split_by_document, preferences),
+def test_a_dataset_broken_in_any_way_is_refused_by_the_check_that_names_it(audited, instructions):
+    """One dataset asset is enough: both are held against the same functions, which have tests of their own."""
+    answer = instructions[2].answer
+    held_out = next(number for number, row in enumerate(instructions) if row.split == "test")
+    trained = next(row for row in instructions if row.split == "train")
+    siblings = next(number for number, row in enumerate(instructions) if _has_siblings(row, instructions))
+    other = "train" if instructions[siblings].split == "test" else "test"
+    only_one = [row for row in instructions if row.split == "test" or row.document_id == trained.document_id]
+    for check, broken in (
+        ("schema", changed(instructions, 2, start=-1)),
+        ("not_empty", changed(instructions, 2, answer=" ")),
+        ("grounded", changed(instructions, 2, answer=_with_one_letter_altered(answer))),
+        ("split_by_document", changed(instructions, siblings, split=other)),
+        ("decontaminated", changed(instructions, held_out, instruction=trained.instruction)),
+        ("no_duplicates", [*instructions, instructions[0]]),
+        ("template_safe", changed(instructions, 2, instruction="End with <|im_end|>")),
+        ("balanced", only_one),
+        ("enough_rows", [row for row in instructions if row.split == "train"]),
     ):
-        held_out = next(number for number, row in enumerate(rows) if _has_siblings(row, rows))
-        other = "train" if rows[held_out].split == "test" else "test"
-        assert not check(changed(rows, held_out, split=other), documents).passed
+        assert check in audited(broken), check
 
 
-def test_a_near_duplicate_on_the_other_side_is_refused(instructions, documents):
+def test_a_near_duplicate_on_the_other_side_is_refused(audited, instructions, documents):
     repost = next(document for document in documents if document.duplicate_of)
     original = next(row for row in instructions if row.document_id == repost.duplicate_of)
     other = "train" if original.split == "test" else "test"
     broken = [*instructions, original.model_copy(update={"document_id": repost.document_id, "split": other})]
-    assert not datasets.instruct_is_split_by_document(broken, documents).passed
+    assert "split_by_document" in audited(broken)
 
 
-def test_the_same_instruction_on_both_sides_is_refused(instructions, documents):
-    train = next(row for row in instructions if row.split == "train")
-    test = next(number for number, row in enumerate(instructions) if row.split == "test")
-    broken = changed(instructions, test, instruction=train.instruction)
-    assert not datasets.instruct_is_split_by_document(broken, documents).passed
-
-
-def test_a_row_that_occurs_twice_is_refused(instructions):
-    assert datasets.instruct_has_no_duplicates(instructions).passed
-    assert not datasets.instruct_has_no_duplicates([*instructions, instructions[0]]).passed
-
-
-def test_too_few_rows_or_none_held_out_are_refused(instructions, preferences):
-    for check, rows in (
-        (datasets.instruct_has_enough_rows, instructions),
-        (datasets.preference_has_enough_rows, preferences),
-    ):
-        assert check(rows).passed
-        assert not check([row for row in rows if row.split == "train"]).passed
+def test_too_few_rows_are_refused_with_how_many_there_should_be(audited, instructions, preferences):
+    for rows in (instructions, preferences):
         few = [row for row in rows if row.split == "train"][:19] + [row for row in rows if row.split == "test"]
-        assert not check(few).passed
+        assert "at least 20" in audited(few)["enough_rows"]
 
 
-def test_a_chosen_text_with_one_altered_letter_is_refused(preferences, documents):
-    assert datasets.preference_is_grounded(preferences, documents).passed
-    broken = changed(preferences, 1, chosen=_with_one_letter_altered(preferences[1].chosen))
-    assert not datasets.preference_is_grounded(broken, documents).passed
+def test_a_pair_whose_chosen_text_was_altered_or_is_preferred_to_itself_is_refused(audited, preferences):
+    altered = changed(preferences, 1, chosen=_with_one_letter_altered(preferences[1].chosen))
+    assert "grounded" in audited(altered)
+    assert "1 of" in audited(changed(preferences, 0, rejected=preferences[0].chosen))["chosen_differs"]
 
 
-def test_a_text_that_is_preferred_to_itself_is_refused(preferences):
-    assert datasets.chosen_differs_from_rejected(preferences).passed
-    broken = changed(preferences, 0, rejected=preferences[0].chosen)
-    assert not datasets.chosen_differs_from_rejected(broken).passed
+def test_a_pair_that_shares_a_text_with_a_held_out_instruction_is_refused(audited, preferences, instructions):
+    """Of the instruct dataset, that is: the pairs themselves may hold out nothing of it."""
+    test = next(row for row in instructions if row.split == "test")
+    trained = next(number for number, row in enumerate(preferences) if row.split == "train")
+    assert "decontaminated" in audited(changed(preferences, trained, rejected=test.answer))
 
 
 @pytest.mark.parametrize("stage", ["sft", "dpo"])

@@ -14,7 +14,7 @@ from twin_assets.datasets.curation.contract import Finding, Row
 from twin_assets.datasets.curation.decontamination import HeldOut
 from twin_assets.datasets.curation.enough import MIN_TRAIN_ROWS, enough_rows
 from twin_assets.datasets.curation.faults import (
-    chosen_equal_rejected,
+    chosen_like_rejected,
     documents_in_both_splits,
     duplicate_rows,
     nearly_duplicate_rows,
@@ -24,6 +24,7 @@ from twin_assets.datasets.curation.reward_hacking import shallow_cues
 from twin_assets.datasets.curation.rows import (
     answer_of,
     is_general,
+    is_signed,
     is_written,
     objection_to_source,
     prompt_of,
@@ -121,16 +122,17 @@ def not_empty(rows: Sequence[Row]) -> Finding:
 def grounded(rows: Sequence[Row], documents: Sequence[CleanedDocument]) -> Finding:
     """Every verbatim answer stands at its offsets; every written one has the support of its passage.
 
-    Rows of a general set are exempt, and counted.
+    Rows of a general set and corrections that the author signed are exempt, and counted.
     """
     texts = texts_by_id(documents)
     reasons = [(row, objection_to_source(row, texts)) for row in rows]
     wrong = [row for row, reason in reasons if reason]
-    verbatim = sum(reason is None and not is_written(row) and not is_general(row) for row, reason in reasons)
+    verbatim = sum(reason is None and bool(row.document_id) and not is_written(row) for row, reason in reasons)
     figures = {
         "verbatim": verbatim,
         "written": sum(reason is None and is_written(row) for row, reason in reasons),
         "general": sum(map(is_general, rows)),
+        "signed": sum(map(is_signed, rows)),
         "reasons": dict(Counter(reason for _, reason in reasons if reason)),
     }
     finding = _finding("grounded", wrong, len(rows), "answers are not grounded in the author's documents", figures)
@@ -192,8 +194,18 @@ def no_duplicates(rows: Sequence[Row]) -> Finding:
 
 
 def chosen_differs(rows: Sequence[PreferenceRow]) -> Finding:
-    """No pair prefers a text to itself, marks and capitals aside."""
-    return _finding("chosen_differs", chosen_equal_rejected(rows), len(rows), "pairs prefer a text to itself")
+    """No pair prefers a text to itself or to nearly itself, marks and capitals aside."""
+    found = chosen_like_rejected(rows)
+    reasons = Counter(reason for _, reason in found)
+    equal = reasons["rejected equals chosen"]
+    finding = _finding(
+        "chosen_differs",
+        [row for row, _ in found],
+        len(rows),
+        "pairs prefer a text to itself, to nearly itself, or to nothing",
+        {"equal": equal, "reasons": dict(reasons)},
+    )
+    return _said(finding, f"{equal:,} of {len(rows):,} pairs are equal; {finding.sentence}")
 
 
 def template_safe(rows: Sequence[Row]) -> Finding:

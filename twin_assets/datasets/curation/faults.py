@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 
 from twin_assets.datasets.curation.contract import Row
 from twin_assets.datasets.curation.duplicates import drop_near, identity_of
-from twin_assets.datasets.curation.overlap import SeenTexts, normal_form
+from twin_assets.datasets.curation.overlap import SeenTexts, likeness_objection, normal_form
 from twin_assets.datasets.curation.rows import (
     answer_of,
     is_general,
@@ -87,6 +87,7 @@ def nearly_duplicate_rows(rows: Sequence[Row], *, seed: int = 0) -> list[Row]:
     return [row for row in rows if id(row) not in whole]
 
 
-def chosen_equal_rejected(rows: Sequence[PreferenceRow]) -> list[PreferenceRow]:
-    """Return the pairs whose texts are the same, marks and capitals aside, or whose rejected text is empty."""
-    return [row for row in rows if normal_form(row.rejected) in ("", normal_form(row.chosen))]
+def chosen_like_rejected(rows: Sequence[PreferenceRow]) -> list[tuple[PreferenceRow, str]]:
+    """Return the pairs whose texts are the same or nearly so, marks and capitals aside, each with what is wrong."""
+    found = [(row, likeness_objection(row.chosen, row.rejected)) for row in rows]
+    return [(row, objection) for row, objection in found if objection]

@@ -8,6 +8,8 @@ import re
 import unicodedata
 from collections import Counter
 
+from rapidfuzz import fuzz
+
 from twin_assets.features.deduplication import Candidates, Shingles, containment, shingles
 
 RUN_WORDS = 5
@@ -22,12 +24,27 @@ At a containment of one half a text is found with a probability above 99.9999 % 
 beside one four times as long, and of 97.9 % beside one eight times as long (1 - (1 - J)^64, see `Candidates`).
 """
 
+NEARLY_EQUAL = 90.0
+"""Similarity (0 to 100, normalised indel distance) from which two texts differ in spelling, not in style."""
+
 _WORD = re.compile(r"\w+")
 
 
 def normal_form(text: str) -> str:
     """Return a text in lower case, with one space for every run of white space and marks: equal texts look equal."""
     return " ".join(_WORD.findall(unicodedata.normalize("NFKC", text).lower()))
+
+
+def likeness_objection(chosen: str, rejected: str) -> str | None:
+    """Return why a text cannot be preferred to another, if it is too much like it, or None."""
+    ours, theirs = normal_form(chosen), normal_form(rejected)
+    if not theirs:
+        return "rejected is empty"
+    if ours == theirs:
+        return "rejected equals chosen"
+    if theirs in ours or fuzz.ratio(ours, theirs) >= NEARLY_EQUAL:
+        return "rejected nearly equals chosen"
+    return None
 
 
 def word_runs(text: str) -> frozenset[str]:

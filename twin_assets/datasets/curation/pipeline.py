@@ -13,6 +13,7 @@ from twin_assets.datasets.curation.balance import cap_shares, in_drawn_order
 from twin_assets.datasets.curation.contract import Curated, Embed, Row, StageCount
 from twin_assets.datasets.curation.decontamination import decontaminate
 from twin_assets.datasets.curation.duplicates import drop_exact, drop_near, drop_semantic
+from twin_assets.datasets.curation.faults import chosen_like_rejected
 from twin_assets.datasets.curation.filters import CountTokens, apply_filters, corpus_of
 from twin_assets.datasets.curation.options import CurationOptions
 from twin_assets.datasets.curation.reward_hacking import drop_unequal_lengths
@@ -84,6 +85,7 @@ def curate_preference(
     stages = _Stages[PreferenceRow](_with_sides(rows, documents, options), report)
     corpus = corpus_of(documents, options, count_tokens)
     stages.run("rule filters", lambda rows: apply_filters(rows, corpus))
+    stages.run("chosen differs", _differing)
     stages.run("length ratio", lambda rows: drop_unequal_lengths(rows, max_ratio=options.max_length_ratio))
     _drop_what_is_not_distinct(stages, documents, options, seed=seed, embed=embed, report=report)
     _split_and_order(stages, documents, options, seed=seed, test_texts=test_texts, kind_of=lambda row: row.generator)
@@ -161,6 +163,11 @@ def _grounded(rows: Iterable[Row], texts: dict[str, str], min_support: float) ->
         else:
             dropped[reason] += 1
     return kept, dropped
+
+
+def _differing(rows: Sequence[PreferenceRow]) -> Outcome[PreferenceRow]:
+    alike = {id(row): objection for row, objection in chosen_like_rejected(rows)}
+    return [row for row in rows if id(row) not in alike], Counter(alike.values())
 
 
 def _of_quality(

@@ -9,6 +9,9 @@ from twin_assets.documents import CleanedDocument, InstructRow, PreferenceRow, S
 GENERAL = "general@"
 """How the generator of rows begins that are mixed in from a general set: they rest on no document of the author."""
 
+SIGNED = "feedback@"
+"""How the generator of rows begins that hold corrections signed by the author: some stand in no document."""
+
 SIDES: tuple[Split, ...] = ("test", "validation", "train")
 """Of two rows that are alike the one held out is kept: what is held out stays whole."""
 
@@ -33,6 +36,11 @@ def is_general(row: InstructRow | PreferenceRow) -> bool:
     return row.generator.startswith(GENERAL)
 
 
+def is_signed(row: InstructRow | PreferenceRow) -> bool:
+    """Whether the chosen text is a correction that the author signed and that stands in no document."""
+    return isinstance(row, PreferenceRow) and row.generator.startswith(SIGNED) and not row.document_id
+
+
 def is_written(row: InstructRow | PreferenceRow) -> bool:
     """Whether the answer was written on a passage, in place of being the passage."""
     return isinstance(row, InstructRow) and row.passage_start is not None
@@ -41,17 +49,19 @@ def is_written(row: InstructRow | PreferenceRow) -> bool:
 def objection_to_source(
     row: InstructRow | PreferenceRow, texts: Mapping[str, str], *, min_support: float = MIN_SUPPORT
 ) -> str | None:
-    """Return why a row is not grounded in the author's documents, or None if it is, or is of a general set.
+    """Return why a row is not grounded in the author's documents, or None.
+
+    Rows of a general set need no ground, and a correction that the author has signed is the author's word by that.
 
     Args:
         row: A row; a verbatim answer has to stand at its offsets, a written one needs support by its passage.
         texts: Cleaned texts by `document_id`.
         min_support: Least share of a written answer's sentences that the passage supports.
     """
-    if is_general(row):
-        return None
     if not answer_of(row).strip():
         return "empty answer"
+    if is_general(row) or is_signed(row):
+        return None
     text = texts.get(row.document_id)
     if text is None:
         return "in no document of the author"

@@ -5,6 +5,7 @@ author's whole passage and such a fragment teaches to tell finished from cut off
 """
 
 import ast
+import math
 import re
 import warnings
 
@@ -29,6 +30,32 @@ def cut_to_complete(text: str) -> str:
         if length:
             return text[: found[number].start + length].strip()
     return ""
+
+
+def cut_near(text: str, words: int, *, at_least: int = 1) -> str:
+    """Return the beginning of a text that ends complete and comes nearest to a number of words.
+
+    Args:
+        text: A text that ends complete itself.
+        words: How long it should be.
+        at_least: No shorter beginning is taken, the whole text excepted.
+
+    Returns:
+        A verbatim beginning of the text; the text itself if it has no other complete end.
+    """
+
+    def distance(beginning: str) -> float:
+        return abs(math.log(len(beginning.split()) / max(1, words)))
+
+    best = text
+    beginning = text
+    while shorter := beginning.rsplit(maxsplit=1)[:-1]:
+        beginning = _beginning(text, cut_to_complete(shorter[0]))
+        if len(beginning.split()) < at_least:
+            break
+        if distance(beginning) < distance(best):
+            best = beginning
+    return best
 
 
 def cut_code_to_complete(source: str) -> str:
@@ -58,6 +85,11 @@ def ends_complete(text: str) -> bool:
     if last.kind == "paragraph" and is_item(last):
         return True
     return last.kind in ("list", "table") or (last.kind in ("paragraph", "quote") and is_finished(last.plain))
+
+
+def _beginning(text: str, cut: str) -> str:
+    """Return what `cut_to_complete` left of a text, with the blanks that the text begins with."""
+    return text[: len(text) - len(text.lstrip()) + len(cut)] if cut else ""
 
 
 def _complete_length(block: Block, *, followed: bool) -> int:

@@ -22,8 +22,6 @@ GENERATOR = "feedback@1"
 MIN_PASSAGE_WORDS = 10
 """A shorter answer that stands in a document stands there by chance: "Yes, it does." is nobody's own."""
 
-_HELD_OUT_FIRST: tuple[Split, ...] = ("test", "validation", "train")
-
 
 class OwnText(NamedTuple):
     """A text of the author's own that can be chosen.
@@ -62,9 +60,8 @@ class FromFeedback:
         to the same prompt, or a liked answer to it that repeats a passage, the newest first; the passage that a row of
         the instruct dataset gives for the same request in other words.
 
-        A pair stands on the side of its chosen text's document. Where that is a correction that stands in no document,
-        its side is that of the instruct row that asks for the same, or of a document that was retrieved, held-out sides
-        first; else it is for training. Personal data in prompts and answers is masked.
+        A pair stands on the side of its chosen text's document. A correction that stands in no document is trained on,
+        unless it may speak of what is held out: then it is left out. Personal data in prompts and answers is masked.
 
         Returns:
             The pairs, oldest entry first. Every entry that stands is used in a pair or counted in `dropped`; so are the
@@ -159,16 +156,18 @@ def _nothing_to_choose(entry: Feedback) -> str:
 
 def _pair(entry: Feedback, chosen: OwnText, desk: _Desk) -> PreferenceRow | str:
     """Return the pair, or why there is none."""
-    rejected, objection = judged(entry.prompt, chosen.text, entry.answer, chosen.category)
+    verdict = judged(entry.prompt, chosen.text, entry.answer, chosen.category, shorten_chosen=False)
     asked = desk.asked_again_by(entry.prompt)
-    if objection:
-        return objection
+    if verdict.objection:
+        return verdict.objection
     if chosen.split and asked and asked.split != chosen.split:
         return "asks for one side of the split, answered from another"
+    if not chosen.split and _speaks_of_held_out(entry, asked, desk.splits):
+        return "correction speaks of what is held out"
     return PreferenceRow(
         prompt=entry.prompt,
         chosen=chosen.text,
-        rejected=rejected,
+        rejected=verdict.rejected,
         author=entry.author,
         category=chosen.category,
         document_id=chosen.document_id,
@@ -176,17 +175,15 @@ def _pair(entry: Feedback, chosen: OwnText, desk: _Desk) -> PreferenceRow | str:
         end=chosen.end,
         rejected_by=entry.model,
         prompt_hash=preference_prompt_hash(entry.prompt, entry.model),
-        split=chosen.split or _side(entry, asked, desk.splits),
+        split=chosen.split or "train",
         generator=GENERATOR,
     )
 
 
-def _side(entry: Feedback, asked: InstructRow | None, splits: Mapping[str, Split]) -> Split:
-    """Return the side of a correction that stands in no document: held out, if it may speak of what is held out."""
+def _speaks_of_held_out(entry: Feedback, asked: InstructRow | None, splits: Mapping[str, Split]) -> bool:
+    """Whether a correction that stands in no document may speak of what is held out, and so must not be trained on."""
     touched = {splits[document] for document in entry.documents if document in splits}
-    if asked:
-        touched.add(asked.split)
-    return next((side for side in _HELD_OUT_FIRST if side in touched), "train")
+    return bool((touched | ({asked.split} if asked else set())) - {"train"})
 
 
 def _masked(entry: Feedback) -> Feedback:

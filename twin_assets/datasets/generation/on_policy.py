@@ -26,6 +26,8 @@ RejectedFrom = Literal["base", "sft"]
 
 BLOCK = 64
 """Prompts put to the model between two reports of progress: two batches of `CausalModel.generate`."""
+TOO_LONG = "prompt fills the model's context"
+"""Why a row gives no pair: its prompt leaves the model no room to write in."""
 KEPT_MODELS = 3
 """Models whose texts are kept: going back to the one before, or from `sft` to `base`, generates nothing."""
 
@@ -63,14 +65,18 @@ class OnPolicy:
         prompts = {preference_prompt_hash(row.instruction, self.rejected_by): row.instruction for row in rows}
         missing = {key: prompt for key, prompt in prompts.items() if key not in self.known}
         texts = {key: self.known[key] for key in prompts if key in self.known}
-        texts |= _written(missing, material.sample, material.report)
-        pairs = build_preference_rows(rows, texts, self.rejected_by)
+        written = _written(missing, material.sample, material.report)
+        texts |= written
+        fitting = [row for row in rows if preference_prompt_hash(row.instruction, self.rejected_by) in texts]
+        pairs = build_preference_rows(fitting, texts, self.rejected_by)
         return GeneratedPairs(
             rows=pairs.rows,
-            dropped=dropped + Counter(pairs.dropped),
-            generated=len(missing),
-            reused=len(prompts) - len(missing),
-            rejections=[Rejection(prompt_hash=key, text=texts[key], rejected_by=self.rejected_by) for key in prompts],
+            dropped=dropped + Counter(pairs.dropped) + Counter({TOO_LONG: len(rows) - len(fitting)}),
+            generated=len(written),
+            reused=len(texts) - len(written),
+            rejections=[
+                Rejection(prompt_hash=key, text=text, rejected_by=self.rejected_by) for key, text in texts.items()
+            ],
         )
 
 
@@ -119,6 +125,7 @@ def _written(missing: Mapping[str, str], sample: Sample, report: Report) -> dict
     texts: dict[str, str] = {}
     for start in range(0, len(keys), BLOCK):
         block = keys[start : start + BLOCK]
-        texts |= dict(zip(block, sample([missing[key] for key in block]), strict=True))
-        report(f"Generated {len(texts):,} of {len(keys):,} rejected texts")
+        answers = sample([missing[key] for key in block])
+        texts |= {key: answer for key, answer in zip(block, answers, strict=True) if answer is not None}
+        report(f"Generated rejected texts for {start + len(block):,} of {len(keys):,} prompts")
     return texts

@@ -9,9 +9,10 @@ from twin_assets.asking import LanguageModel
 from twin_assets.datasets.generation.contract import Report
 from twin_assets.documents import CleanedDocument, InstructRow, PreferenceRow, Rejection, Split
 
-Sample = Callable[[Sequence[str]], list[str]]
-"""Writes one answer to each prompt, in order. What it writes depends on model, prompt and settings, not on the prompts
-beside it, as `CausalModel.generate` promises."""
+Sample = Callable[[Sequence[str]], list[str | None]]
+"""Writes one answer to each prompt, in order; None to a prompt that leaves no room for one in the model's context.
+What it writes depends on model, prompt and settings, not on the prompts beside it, as `CausalModel.generate` promises.
+"""
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from rapidfuzz import fuzz
-
-from twin_assets.datasets.curation.overlap import normal_form
-from twin_assets.datasets.generation.endings import cut_code_to_complete, cut_to_complete, ends_complete
+from twin_assets.datasets.curation.overlap import likeness_objection
+from twin_assets.datasets.generation.endings import cut_code_to_complete, cut_near, cut_to_complete, ends_complete
 from twin_assets.datasets.generation.extractive import HOLDS_MARKER
 from twin_assets.documents import (
     SPLITS,
@@ -26,8 +24,8 @@ from twin_assets.training.chat_template import holds_marker
 
 ON_POLICY = "model@1"
 """Generator of the pairs whose rejected text was sampled from a model of this platform."""
-NEARLY_EQUAL = 90.0
-"""Similarity (0 to 100, normalised indel distance) from which two texts differ in spelling, not in style."""
+MIN_CHOSEN_WORDS = 20
+"""A chosen passage is not shortened below this: a sentence or two show how somebody writes, half of one does not."""
 NOT_OWN_WORDS = "answer is not the author's own words"
 """Why an instruct row gives no pair: its answer was written by a model, or does not stand where the row says."""
 
@@ -40,14 +38,16 @@ class PreferenceResult(NamedTuple):
 
 
 class Judged(NamedTuple):
-    """A rejected text as it may stand in a pair, or why it may not.
+    """Two texts as they may stand in a pair, or why they may not.
 
     Attributes:
-        text: The text without blank ends, cut back to its last complete end; empty if there is an objection.
+        chosen: The chosen text or a beginning of it, verbatim; empty if there is an objection.
+        rejected: The rejected text without blank ends, cut back to a complete end; empty if there is an objection.
         objection: Why the pair teaches nothing; None if it does.
     """
 
-    text: str
+    chosen: str
+    rejected: str
     objection: str | None
 
 
@@ -110,30 +110,45 @@ def preference_prompts(rows: Sequence[InstructRow], *, limit: int | None = None,
     return [row for row in rows if id(row) in chosen]
 
 
-def judged(prompt: str, chosen: str, rejected: str | None, category: Category) -> Judged:
-    """Return a rejected text as it may stand in a pair, or why the pair teaches nothing.
+def judged(
+    prompt: str, chosen: str, rejected: str | None, category: Category, *, shorten_chosen: bool = True
+) -> Judged:
+    """Return two texts as they may stand in a pair, or why the pair teaches nothing.
 
     Blank ends are no part of an answer: left in, they alone would tell the rejected from the chosen. So would an end in
-    mid-sentence, which is why the text is cut back to its last complete end (see `endings`).
+    mid-sentence, which is why the rejected text is cut back to a complete end (see `endings`), and so would length: a
+    model stops at its limit of tokens, an author where the passage ends. The longer of two texts is therefore cut to
+    the sentence that brings it nearest to the other; source code alone stays whole.
+
+    Args:
+        prompt: What both answer.
+        chosen: The author's text.
+        rejected: What somebody else wrote; None if nobody did.
+        category: Category of the chosen text.
+        shorten_chosen: Whether the author's text may be cut, too.
     """
     if rejected is None:
-        return Judged("", "nothing generated")
+        return _refused("nothing generated")
     whole = rejected.strip()
     objection = (
         _objection_to_chosen(prompt, chosen, category)
         or (HOLDS_MARKER if holds_marker(whole) else None)
-        or _likeness(chosen, whole)
+        or likeness_objection(chosen, whole)
     )
     if objection:
-        return Judged("", objection)
-    cut = (cut_code_to_complete(whole) if category == "repositories" else "") or cut_to_complete(whole)
-    objection = _likeness(chosen, cut) if cut else "rejected has no complete sentence"
-    return Judged("" if objection else cut, objection)
+        return _refused(objection)
+    is_code = category == "repositories"
+    cut = (cut_code_to_complete(whole) if is_code else "") or cut_to_complete(whole)
+    if not cut:
+        return _refused("rejected has no complete sentence")
+    ours, theirs = (chosen, cut) if is_code else _of_like_length(chosen, cut, shorten_chosen=shorten_chosen)
+    objection = likeness_objection(ours, theirs)
+    return _refused(objection) if objection else Judged(ours, theirs, None)
 
 
 def pair_of(
     row: InstructRow,
-    rejected: str,
+    judged: Judged,
     *,
     rejected_by: str,
     prompt_hash: str,
@@ -141,16 +156,16 @@ def pair_of(
     calls: Sequence[str] = (),
     cost: float = 0.0,
 ) -> PreferenceRow:
-    """Return the pair of a row's answer, verbatim, and a rejected text."""
+    """Return the pair of a row's answer, verbatim or a beginning of it, and a rejected text."""
     return PreferenceRow(
         prompt=row.instruction,
-        chosen=row.answer,
-        rejected=rejected,
+        chosen=judged.chosen,
+        rejected=judged.rejected,
         author=row.author,
         category=row.category,
         document_id=row.document_id,
         start=row.start,
-        end=row.end,
+        end=row.start + len(judged.chosen),
         rejected_by=rejected_by,
         prompt_hash=prompt_hash,
         split=row.split,
@@ -166,7 +181,7 @@ def build_preference_rows(
     """Return the pairs of rows and what one model wrote for their instructions.
 
     Args:
-        rows: Rows that take part; their answers are chosen, verbatim.
+        rows: Rows that take part; their answers, or beginnings of them, are chosen, verbatim.
         rejected: What the model wrote, by `preference_prompt_hash(row.instruction, rejected_by)`.
         rejected_by: The model and its generation settings.
 
@@ -177,11 +192,11 @@ def build_preference_rows(
     kept = []
     for row in rows:
         prompt_hash = preference_prompt_hash(row.instruction, rejected_by)
-        text, objection = judged(row.instruction, row.answer, rejected.get(prompt_hash), row.category)
-        if objection:
-            dropped[objection] += 1
+        verdict = judged(row.instruction, row.answer, rejected.get(prompt_hash), row.category)
+        if verdict.objection:
+            dropped[verdict.objection] += 1
         else:
-            kept.append(pair_of(row, text, rejected_by=rejected_by, prompt_hash=prompt_hash, generator=ON_POLICY))
+            kept.append(pair_of(row, verdict, rejected_by=rejected_by, prompt_hash=prompt_hash, generator=ON_POLICY))
     return PreferenceResult(kept, dict(dropped.most_common()))
 
 
@@ -199,19 +214,19 @@ def _shares(sizes: Mapping[Split, int], limit: int) -> dict[Split, int]:
     return shares
 
 
+def _refused(objection: str) -> Judged:
+    return Judged("", "", objection)
+
+
+def _of_like_length(chosen: str, rejected: str, *, shorten_chosen: bool) -> tuple[str, str]:
+    ours, theirs = len(chosen.split()), len(rejected.split())
+    if theirs > ours:
+        return chosen, cut_near(rejected, ours)
+    return (cut_near(chosen, theirs, at_least=MIN_CHOSEN_WORDS) if shorten_chosen else chosen), rejected
+
+
 def _objection_to_chosen(prompt: str, chosen: str, category: Category) -> str | None:
     if holds_marker(prompt) or holds_marker(chosen):
         return HOLDS_MARKER
     # An answer from a repository may be bare source code, which ends as code does.
     return None if category == "repositories" or ends_complete(chosen) else "chosen breaks off"
-
-
-def _likeness(chosen: str, rejected: str) -> str | None:
-    ours, theirs = normal_form(chosen), normal_form(rejected)
-    if not theirs:
-        return "rejected is empty"
-    if ours == theirs:
-        return "rejected equals chosen"
-    if theirs in ours or fuzz.ratio(ours, theirs) >= NEARLY_EQUAL:
-        return "rejected nearly equals chosen"
-    return None

@@ -87,12 +87,12 @@ def _pair(row: InstructRow, question: Question, reply: Reply, model: str) -> Pre
     """Return the pair, or why there is none."""
     if not isinstance(reply.answer, TeachersAnswer):
         return reply.failure or "the teacher gave no answer"
-    text, objection = judged(row.instruction, row.answer, reply.answer.answer, row.category)
-    if objection:
-        return objection
+    verdict = judged(row.instruction, row.answer, reply.answer.answer, row.category)
+    if verdict.objection:
+        return verdict.objection
     return pair_of(
         row,
-        text,
+        verdict,
         rejected_by=taught_by_name(model),
         prompt_hash=content_hash([model, question.system, question.user, question.max_tokens, question.temperature]),
         generator=GENERATOR,

@@ -64,7 +64,7 @@ class _Task:
 
 
 @dataclass(frozen=True)
-class Teacher:
+class FromTeacher:
     """Instructions for the author's own passages, and answers written from them.
 
     Attributes:

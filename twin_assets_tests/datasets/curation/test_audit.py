@@ -177,8 +177,9 @@ def test_the_handbooks_own_pairs_are_found_to_be_neither_verbatim_nor_pairs(
 
     assert findings["grounded"].sentence.startswith("0 of 402 answers are verbatim")
     assert findings["grounded"].faults == findings["grounded"].of == 402
-    assert findings["chosen_differs"].faults == 56
-    assert findings["chosen_differs"].sentence == "56 of 402 pairs prefer a text to itself."
+    assert findings["chosen_differs"].figures["equal"] == 56
+    assert findings["chosen_differs"].faults >= 56
+    assert findings["chosen_differs"].sentence.startswith("56 of 402 pairs are equal; ")
     assert not findings["split_by_document"].passed
 
 

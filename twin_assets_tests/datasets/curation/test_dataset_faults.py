@@ -6,7 +6,7 @@ import pytest
 
 from twin_assets.datasets.curation.faults import (
     answers_in_both_splits,
-    chosen_equal_rejected,
+    chosen_like_rejected,
     documents_in_both_splits,
     duplicate_rows,
     prompts_in_both_splits,
@@ -105,9 +105,14 @@ def test_rows_that_repeat_an_answer_or_a_prompt_are_named(make_row: MakeRow) -> 
 
 
 def test_a_pair_of_equal_texts_is_named(make_pair: Callable[..., PreferenceRow]) -> None:
-    equal, empty, good = make_pair(ANSWER, ANSWER.lower()), make_pair(ANSWER, "  "), make_pair(ANSWER, "Boats.")
+    equal, empty, good = make_pair(ANSWER, ANSWER.lower()), make_pair(ANSWER, "  "), make_pair(ANSWER, "Boats float.")
+    near = make_pair(ANSWER, ANSWER.replace("e", "i", 1))
 
-    assert chosen_equal_rejected([equal, empty, good]) == [equal, empty]
+    assert chosen_like_rejected([equal, empty, good, near]) == [
+        (equal, "rejected equals chosen"),
+        (empty, "rejected is empty"),
+        (near, "rejected nearly equals chosen"),
+    ]
 
 
 def test_the_handbooks_own_dataset_is_found_to_be_ungrounded_and_leaking(

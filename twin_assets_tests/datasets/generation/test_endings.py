@@ -1,6 +1,6 @@
 import pytest
 
-from twin_assets.datasets.generation.endings import cut_code_to_complete, cut_to_complete, ends_complete
+from twin_assets.datasets.generation.endings import cut_code_to_complete, cut_near, cut_to_complete, ends_complete
 
 SAID = "The ferry leaves at nine. It comes back at ten."
 CODE = "```python\nprint(1)\n```"
@@ -92,3 +92,23 @@ def test_python_is_cut_back_to_the_last_line_that_parses() -> None:
 )
 def test_prose_and_other_languages_are_no_python(text: str) -> None:
     assert cut_code_to_complete(text) == ""
+
+
+@pytest.mark.parametrize(
+    ("words", "kept"),
+    [(1, "One two."), (2, "One two."), (4, "One two. Three four five."), (6, f"One two. Three four five.\n\n{SAID}")],
+)
+def test_the_beginning_that_comes_nearest_to_a_number_of_words_is_kept(words: int, kept: str) -> None:
+    text = f"One two. Three four five.\n\n{SAID}"
+    between = {6: 15}.get(words, words)
+
+    assert cut_near(text, between) == kept
+    assert cut_near(f"\n\n{text}", between) == f"\n\n{kept}"
+
+
+def test_no_beginning_below_the_least_number_of_words_is_taken() -> None:
+    text = f"One two. Three four five.\n\n{SAID}"
+
+    assert cut_near(text, 1, at_least=3) == "One two. Three four five."
+    assert cut_near(text, 1, at_least=100) == text
+    assert cut_near("One sentence that has no other end.", 2) == "One sentence that has no other end."

@@ -3,6 +3,7 @@ from typing import Any, NoReturn
 
 import pytest
 
+from twin_assets.datasets.curation.audit import audit_preference
 from twin_assets.datasets.curation.faults import ungrounded_rows
 from twin_assets.datasets.generation.feedback import Feedback
 from twin_assets.datasets.generation.feedback_pairs import FromFeedback
@@ -145,19 +146,33 @@ def test_the_own_correction_comes_before_others_and_those_before_the_dataset(mat
     assert made([third], material).rows[0].chosen == FERRY
 
 
-def test_a_correction_without_a_document_stands_on_the_held_out_side_if_it_may_speak_of_it(
+def test_a_correction_without_a_document_is_left_out_if_it_may_speak_of_what_is_held_out(
     material: PairMaterial,
 ) -> None:
     signed = {"correction": "I never coil it wet.", "corrected_by": "ada-bell"}
 
-    def side(prompt: str, *documents: str) -> str:
-        return made([said(1, "down", prompt=prompt, documents=list(documents), **signed)], material).rows[0].split
+    def outcome(prompt: str, *documents: str) -> object:
+        result = made([said(1, "down", prompt=prompt, documents=list(documents), **signed)], material)
+        return result.rows[0].split if result.rows else result.dropped
 
-    assert side("What of swifts?") == "train"
-    assert side("What of swifts?", "ferry", "gone") == "train"
-    assert side("What of swifts?", "ferry", "fog") == "validation"
-    assert side("What of swifts?", "ferry", "fog", "rope") == "test"
-    assert side("Anything about wet ropes?", "ferry") == "test"
+    left_out = {"correction speaks of what is held out": 1}
+    assert outcome("What of swifts?") == "train"
+    assert outcome("What of swifts?", "ferry", "gone") == "train"
+    assert outcome("What of swifts?", "ferry", "fog") == left_out
+    assert outcome("What of swifts?", "ferry", "fog", "rope") == left_out
+    assert outcome("Anything about wet ropes?", "ferry") == left_out
+
+
+def test_the_audit_takes_a_signed_correction_for_the_author_s_word(material: PairMaterial) -> None:
+    signed = {"correction": "I never coil it wet.", "corrected_by": "ada-bell"}
+    (row,) = made([said(1, "down", prompt="What of swifts?", **signed)], material).rows
+
+    found = {one.check: one for one in audit_preference([row], list(material.documents))}
+    assert found["grounded"].passed
+    assert found["grounded"].figures["signed"] == 1
+    assert found["split_by_document"].passed
+    unsigned = row.model_copy(update={"generator": "import@1"})
+    assert not {one.check: one for one in audit_preference([unsigned], list(material.documents))}["grounded"].passed
 
 
 def test_a_pair_that_joins_two_sides_of_the_split_is_left_out(material: PairMaterial) -> None:

@@ -12,7 +12,9 @@ from twin_assets.datasets.generation.on_policy import (
     to_keep,
 )
 from twin_assets.datasets.generation.pair_contract import GeneratedPairs, PairMaterial
+from twin_assets.datasets.sampling import REJECTION_SETTINGS, sampled
 from twin_assets.documents import CleanedDocument, InstructRow, Rejection
+from twin_assets.errors import UserError
 from twin_assets.inference.generation import CausalModel, GenerationSettings
 from twin_assets.training.chat_template import TURN_END, TURN_START, chat_template
 
@@ -44,7 +46,7 @@ def unasked(*_: object) -> NoReturn:
 def author(make_row: Make, make_document: Callable[..., CleanedDocument]) -> Callable[..., PairMaterial]:
     """Material of documents that consist of one answer each."""
 
-    def make(numbers: Sequence[int], sample: Callable[..., list[str]], **fields: object) -> PairMaterial:
+    def make(numbers: Sequence[int], sample: Callable[..., Sequence[str | None]], **fields: object) -> PairMaterial:
         answers = {f"d{number}": f"Ferry number {number} leaves the western quay at nine." for number in numbers}
         documents = [make_document(text, name, document_id=name) for name, text in answers.items()]
         rows = [
@@ -131,8 +133,8 @@ def test_prompts_are_asked_once_each_in_blocks_with_progress(author: Author, mak
     assert [len(block) for block in sampler.asked] == [BLOCK, 10]
     assert len(set(sampler.prompts)) == BLOCK + 10
     assert said == [
-        f"Generated {BLOCK} of {BLOCK + 10} rejected texts",
-        f"Generated {BLOCK + 10} of {BLOCK + 10} rejected texts",
+        f"Generated rejected texts for {BLOCK} of {BLOCK + 10} prompts",
+        f"Generated rejected texts for {BLOCK + 10} of {BLOCK + 10} prompts",
     ]
     assert len(result.rows) == BLOCK + 11
 
@@ -140,6 +142,18 @@ def test_prompts_are_asked_once_each_in_blocks_with_progress(author: Author, mak
 def test_a_model_that_leaves_out_an_answer_is_an_error(author: Author) -> None:
     with pytest.raises(ValueError, match="zip"):
         OnPolicy(MODEL).generate(author([1, 2], lambda prompts: ["Only one."]))
+
+
+def test_a_prompt_that_fills_the_model_s_context_costs_its_own_pair(author: Author) -> None:
+    def write(prompts: Sequence[str]) -> list[str | None]:
+        return [None if "d2" in prompt else "It floats." for prompt in prompts]
+
+    material = author([1, 2, 3], write)
+    result = OnPolicy(MODEL).generate(material)
+
+    assert [row.document_id for row in result.rows] == ["d1", "d3"]
+    assert result.dropped == {"prompt fills the model's context": 1}
+    assert (result.generated, len(result.rejections)) == (2, 2)
 
 
 def test_answers_that_are_not_the_authors_words_take_no_part_and_cost_nothing(author: Author) -> None:
@@ -236,3 +250,14 @@ def test_a_new_row_changes_no_text_of_a_real_model(author: Author, small_model: 
     assert len(many) == 40
     assert few.items() < many.items()
     assert len(set(many.values())) > 35
+
+
+def test_a_real_model_tells_which_prompts_leave_it_room(author: Author, small_model: CausalModel) -> None:
+    prompts = ["Short?", "Long? " * 60, "Short again?"]
+
+    assert small_model.leaves_room(prompts) == [True, False, True]
+    texts = sampled(small_model, prompts)
+    assert [text is None for text in texts] == [False, True, False]
+    assert texts[0] == small_model.generate(prompts[:1], REJECTION_SETTINGS)[0]
+    with pytest.raises(UserError, match="fills the context"):
+        small_model.generate(prompts, REJECTION_SETTINGS)

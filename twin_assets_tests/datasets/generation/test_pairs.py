@@ -5,6 +5,7 @@ import pytest
 
 from twin_assets.datasets.generation.pairs import (
     build_preference_rows,
+    judged,
     preference_prompt_hash,
     preference_prompts,
 )
@@ -25,11 +26,12 @@ def paired(row: InstructRow, rejected: str) -> dict[str, str]:
 
 
 def test_a_pair_holds_the_answer_verbatim_and_says_where_it_stands(make_row: Make) -> None:
-    row = make_row(f"**{CHOSEN}**\n\n> “Late,” he said.", split="test", start=7, end=120)
+    answer = f"**{CHOSEN}**\n\n> “Late,” he said."
+    row = make_row(answer, split="test", start=7, end=7 + len(answer))
     (pair,) = build_preference_rows([row], paired(row, "Ferries are boats."), MODEL).rows
 
     assert (pair.prompt, pair.chosen, pair.rejected) == (row.instruction, row.answer, "Ferries are boats.")
-    assert (pair.document_id, pair.start, pair.end, pair.split) == (row.document_id, 7, 120, "test")
+    assert (pair.document_id, pair.start, pair.end, pair.split) == (row.document_id, 7, row.end, "test")
     assert (pair.rejected_by, pair.prompt_hash) == (MODEL, preference_prompt_hash(row.instruction, MODEL))
 
 
@@ -74,6 +76,46 @@ def test_a_chosen_text_that_breaks_off_makes_no_pair_unless_it_is_source_code(ma
     assert build_preference_rows([as_prose], paired(as_prose, rejected), MODEL).dropped == {"chosen breaks off": 1}
     (pair,) = build_preference_rows([as_code], paired(as_code, rejected), MODEL).rows
     assert (pair.chosen, pair.rejected) == (code, "def leave():\n    pass")
+
+
+LONG = " ".join(f"The ferry of the hour {number} takes bicycles and a goat." for number in range(10))
+
+
+def test_the_longer_text_of_a_pair_is_cut_to_the_sentence_that_brings_it_nearest_to_the_other(make_row: Make) -> None:
+    row = make_row(LONG, start=5, end=5 + len(LONG))
+    three = "Boats " * 32 + "float."
+    (pair,) = build_preference_rows([row], paired(row, three), MODEL).rows
+    assert pair.rejected == three
+    assert len(pair.chosen.split()) == 33
+    assert pair.chosen == LONG[: pair.end - pair.start]
+
+    (shortest,) = build_preference_rows([row], paired(row, "Ferries are boats."), MODEL).rows
+    assert len(shortest.chosen.split()) == 22
+
+    brief = make_row(CHOSEN)
+    (pair,) = build_preference_rows([brief], paired(brief, f"It floats on water, as {LONG}"), MODEL).rows
+    assert (pair.chosen, len(pair.rejected.split())) == (CHOSEN, 16)
+
+
+def test_source_code_is_not_shortened(make_row: Make) -> None:
+    code = "\n\n".join(f"def leave_{number}(hour):\n    return hour + {number}" for number in range(9))
+    row = make_row(code, category="repositories")
+    (pair,) = build_preference_rows([row], paired(row, "It leaves at nine."), MODEL).rows
+    assert (pair.chosen, pair.rejected) == (code, "It leaves at nine.")
+
+
+def test_a_chosen_text_may_be_kept_whole() -> None:
+    kept = judged("When?", LONG, "Ferries are boats.", "articles", shorten_chosen=False)
+    assert (kept.chosen, kept.rejected, kept.objection) == (LONG, "Ferries are boats.", None)
+
+
+def test_what_is_left_of_two_texts_must_differ(make_row: Make) -> None:
+    same = " ".join(LONG.split()[:22])
+    row = make_row(f"{same} Nobody ever waits for the ferry of the last hour, which has no lights.")
+    # Cut back to a complete end, and the chosen text to like length, nothing but the common beginning is left.
+    rejected = f"{same} Somebody waits for it, though, and takes a lantern along to be seen from afar by the captain of"
+
+    assert build_preference_rows([row], paired(row, rejected), MODEL).dropped == {"rejected equals chosen": 1}
 
 
 @pytest.mark.parametrize(

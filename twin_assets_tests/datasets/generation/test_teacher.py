@@ -8,7 +8,7 @@ from twin_assets.asking import OUT_OF_BUDGET, Question
 from twin_assets.datasets.curation.faults import ungrounded_rows
 from twin_assets.datasets.generation.contract import Generated, Material
 from twin_assets.datasets.generation.prompts import fenced
-from twin_assets.datasets.generation.teacher import Backtranslation, Pair, Pairs, Teacher
+from twin_assets.datasets.generation.teacher import Backtranslation, FromTeacher, Pair, Pairs
 from twin_assets.documents import CleanedDocument, Split, content_hash
 from twin_assets_tests.datasets.scripted_model import PRICE, ScriptedModel, fenced_in
 
@@ -38,13 +38,13 @@ def teach(question: Question) -> BaseModel | str:
 
 
 def generate(
-    documents: list[CleanedDocument], model: ScriptedModel, teacher: Teacher | None = None, seed: int = 0
+    documents: list[CleanedDocument], model: ScriptedModel, teacher: FromTeacher | None = None, seed: int = 0
 ) -> Generated:
     order: tuple[Split, ...] = ("train", "train", "test", "train")
     by_id = sorted(documents, key=lambda one: one.document_id)
     splits = {document.document_id: order[number % 4] for number, document in enumerate(by_id)}
     material = Material(author="ada-bell", documents=documents, splits=splits, seed=seed, ask=lambda: model)
-    return (teacher or Teacher()).generate(material)
+    return (teacher or FromTeacher()).generate(material)
 
 
 def not_asked(question: Question) -> NoReturn:
@@ -62,9 +62,9 @@ def told(
     return tell
 
 
-def only(answers: int = 1) -> Teacher:
+def only(answers: int = 1) -> FromTeacher:
     """One written answer, or the backtranslation alone."""
-    return Teacher(answers_per_passage=answers, backtranslate=not answers)
+    return FromTeacher(answers_per_passage=answers, backtranslate=not answers)
 
 
 def test_every_passage_gives_its_own_row_and_written_ones(library: list[CleanedDocument]) -> None:
@@ -125,7 +125,7 @@ def test_a_document_without_a_passage_asks_nothing(make_document: Make, text: st
 
     document = make_document(text)
     material = Material("ada-bell", [document], {document.document_id: "train"}, 0, ask=no_teacher)
-    result = Teacher().generate(material)
+    result = FromTeacher().generate(material)
 
     assert result.rows == []
     assert result.dropped["document without a passage"] == 1
@@ -320,7 +320,7 @@ def test_progress_and_the_price_are_reported(library: list[CleanedDocument]) -> 
     said: list[str] = []
     splits: dict[str, Split] = {document.document_id: "train" for document in library}
     model = ScriptedModel(teach)
-    Teacher().generate(Material("ada-bell", library, splits, 0, ask=lambda: model, report=said.append))
+    FromTeacher().generate(Material("ada-bell", library, splits, 0, ask=lambda: model, report=said.append))
     count = len(model.questions)
 
     assert f"{count} questions for scripted, 0 of them answered before" in said[0]
@@ -332,4 +332,4 @@ def test_progress_and_the_price_are_reported(library: list[CleanedDocument]) -> 
 @pytest.mark.parametrize("options", [{"answers_per_passage": -1}, {"answers_per_passage": 0, "backtranslate": False}])
 def test_options_that_ask_for_nothing_are_refused(options: dict[str, int]) -> None:
     with pytest.raises(ValueError, match="at least one of them"):
-        Teacher(**options)
+        FromTeacher(**options)
