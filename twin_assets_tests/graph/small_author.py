@@ -6,7 +6,7 @@ How it is shared between tests stands in `conftest.py`.
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -64,10 +64,14 @@ class Place:
     """A home, a folder of author files and the writings they name, on an instance of its own."""
 
     root: Path
+    changes: Mapping[str, Any] = field(default_factory=dict)
+    """Settings, by name, that differ from the defaults."""
 
     @property
     def settings(self) -> Settings:
-        return Settings(home=self.root / "home", authors_dir=self.root / "authors", lock_timeout_seconds=20)
+        return Settings(
+            home=self.root / "home", authors_dir=self.root / "authors", lock_timeout_seconds=20, **self.changes
+        )
 
     @property
     def writings(self) -> Path:

@@ -141,10 +141,12 @@ def distinct_vectors(vectors: Vectors, threshold: float) -> list[int]:
 
 
 def _group(row: InstructRow | PreferenceRow, place: int) -> str:
-    """Return what the pairs of one prompt have in common; an instruct row stands alone."""
-    if isinstance(row, PreferenceRow):
-        return f"{normal_form(row.prompt)}\n{normal_form(row.chosen)}"
-    return str(place)
+    """Return what the pairs of one prompt and passage have in common; an instruct row stands alone."""
+    if not isinstance(row, PreferenceRow):
+        return str(place)
+    # The same passage may be cut to different lengths, so that it is told by where it begins.
+    passage = f"{row.document_id}:{row.start}" if row.document_id else normal_form(row.chosen)
+    return f"{normal_form(row.prompt)}\n{passage}"
 
 
 def _distinct_rejections(rows: Sequence[Row], places: Sequence[int], *, near: float, seed: int) -> list[int]:

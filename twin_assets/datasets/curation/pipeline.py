@@ -16,6 +16,7 @@ from twin_assets.datasets.curation.duplicates import drop_exact, drop_near, drop
 from twin_assets.datasets.curation.faults import chosen_like_rejected
 from twin_assets.datasets.curation.filters import CountTokens, apply_filters, corpus_of
 from twin_assets.datasets.curation.options import CurationOptions
+from twin_assets.datasets.curation.quality import drop_below, score_rows
 from twin_assets.datasets.curation.reward_hacking import drop_unequal_lengths
 from twin_assets.datasets.curation.rows import is_general, objection_to_source, texts_by_id
 from twin_assets.datasets.curation.splitting import cluster_roots, split_documents
@@ -175,16 +176,13 @@ def _of_quality(
 ) -> Outcome[InstructRow]:
     """Drop the rows scored below the minimum; one that the judge could not score stays, and is told."""
     if judge is not None:
-        from twin_assets.datasets.curation.quality import score_rows  # type: ignore[import-not-found, unused-ignore]
-
         unscored = [row for row in rows if row.quality is None]
         result = score_rows(unscored, judge, lambda done, of: report(f"Scored {done:,} of {of:,} rows"))
         replaced = {id(row): new for row, new in zip(unscored, result.rows, strict=True)}
         rows = [replaced.get(id(row), row) for row in rows]
         for failure, count in sorted(result.failures.items()):
             report(f"{count:,} rows are unscored: {failure}")
-    kept = [row for row in rows if row.quality is None or row.quality >= minimum]
-    return kept, Counter({f"scored below {minimum}": len(rows) - len(kept)})
+    return drop_below(rows, minimum)
 
 
 def _with_sides(rows: Sequence[Row], documents: Sequence[CleanedDocument], options: CurationOptions) -> Sequence[Row]:

@@ -1,19 +1,20 @@
 """The generators by name, as the settings name them, and what several of them write together."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 from twin_assets.datasets.generation.contract import Generated, InstructGenerator, Material
-from twin_assets.datasets.generation.mixing_weights import mix_by_weight, share_out
+from twin_assets.datasets.generation.mixing_weights import Mixed, Row, mix_by_weight, share_out
 from twin_assets.datasets.generation.pair_contract import GeneratedPairs, PairGenerator, PairMaterial
 from twin_assets.documents import InstructRow, PreferenceRow
 from twin_assets.errors import UserError
 
 Generator = TypeVar("Generator")
 
-WRITE_FOR_A_PROMPT = frozenset({"model", "teacher"})
-"""Generators of pairs that write a text for an instruct row; the others bring prompts of their own."""
+BRING_THEIR_OWN = frozenset({"import", "feedback"})
+"""Generators that bring rows which somebody made: all of them are taken, however few. The others write as many as there
+are passages or prompts, and share them in the proportion of their weights."""
 
 FOR_THE_PROPORTION = "left out for the proportion of generators"
 """Why a row is left out that there is no fault with."""
@@ -43,7 +44,7 @@ def chosen(
 def write_instruct(
     material: Material, generators: Mapping[str, InstructGenerator], weights: Mapping[str, float]
 ) -> Generated:
-    """Return the rows of all generators, their training side in the proportion of the weights.
+    """Return the rows of all generators; of those that write, the training side in the proportion of the weights.
 
     Args:
         material: What they are made from.
@@ -56,7 +57,7 @@ def write_instruct(
         generated = generator.generate(material)
         rows[name] = generated.rows
         dropped.update(generated.dropped)
-    mixed = mix_by_weight(rows, weights, material.seed)
+    mixed = _mixed(rows, weights, material.seed)
     dropped[FOR_THE_PROPORTION] += mixed.dropped.total()
     return Generated(mixed.rows, +dropped)
 
@@ -68,7 +69,7 @@ def write_pairs(
     weights: Mapping[str, float],
     seed: int,
 ) -> GeneratedPairs:
-    """Return the pairs of all generators, their training side in the proportion of the weights.
+    """Return the pairs of all generators; of those that write, the training side in the proportion of the weights.
 
     Each instruct row goes to one of those that write for a prompt, or each would pay for a text to the same one.
 
@@ -79,11 +80,11 @@ def write_pairs(
         weights: Weight by name.
         seed: Draws which row goes to which generator.
     """
-    asking = {name: weights[name] for name in generators if name in WRITE_FOR_A_PROMPT}
+    asking = {name: weights[name] for name in generators if name not in BRING_THEIR_OWN}
     shares = share_out(rows, asking, seed) if asking else {}
     written = {name: generator.generate(material(shares.get(name, rows))) for name, generator in generators.items()}
     pairs: dict[str, list[PreferenceRow]] = {name: generated.rows for name, generated in written.items()}
-    mixed = mix_by_weight(pairs, weights, seed)
+    mixed = _mixed(pairs, weights, seed)
     dropped = sum((generated.dropped for generated in written.values()), Counter[str]())
     dropped[FOR_THE_PROPORTION] += mixed.dropped.total()
     return GeneratedPairs(
@@ -94,3 +95,9 @@ def write_pairs(
         cost=sum(generated.cost for generated in written.values()),
         rejections=[rejection for generated in written.values() for rejection in generated.rejections],
     )
+
+
+def _mixed(rows: Mapping[str, Sequence[Row]], weights: Mapping[str, float], seed: int) -> Mixed[Row]:
+    mixed = mix_by_weight({name: rows[name] for name in rows if name not in BRING_THEIR_OWN}, weights, seed)
+    brought = [row for name in rows if name in BRING_THEIR_OWN for row in rows[name]]
+    return Mixed([*mixed.rows, *brought], mixed.dropped, mixed.limited_by)

@@ -110,7 +110,9 @@ class FromTeacher:
     def _tasks(self, material: Material, dropped: Counter[str]) -> Iterator[_Task]:
         for passage, place in askable_passages(material, dropped):
             language = place.document.language
-            if self.backtranslate:
+            if self.backtranslate and passage.leans:
+                dropped["passage leans on what stands before it"] += 1
+            elif self.backtranslate:
                 yield _Task(passage, language, _backtranslation(passage, language))
             if self.answers_per_passage and passage.code is None:
                 yield _Task(passage, language, _written(passage, language, self.answers_per_passage))

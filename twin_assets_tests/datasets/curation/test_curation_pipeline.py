@@ -122,7 +122,7 @@ def test_every_fault_is_dropped_by_its_own_stage_and_counted_once(library: list[
         },
         "exact duplicates": {"repeats another answer": 1},
         "near duplicates": {"nearly repeats another answer": 1},
-        "quality score": {"scored below 3": 1},
+        "quality score": {"scored 2 of 4": 1},
         "split": {"general row held out": 1},
         "decontamination": {"document of the test side": 1},
     }
