@@ -98,6 +98,7 @@ def write_pairs(
 
 
 def _mixed(rows: Mapping[str, Sequence[Row]], weights: Mapping[str, float], seed: int) -> Mixed[Row]:
-    mixed = mix_by_weight({name: rows[name] for name in rows if name not in BRING_THEIR_OWN}, weights, seed)
-    brought = [row for name in rows if name in BRING_THEIR_OWN for row in rows[name]]
+    written = {name: rows[name] for name in rows if name not in BRING_THEIR_OWN}
+    mixed: Mixed[Row] = mix_by_weight(written, weights, seed)
+    brought: list[Row] = [row for name in rows if name in BRING_THEIR_OWN for row in rows[name]]
     return Mixed([*mixed.rows, *brought], mixed.dropped, mixed.limited_by)
