@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import TypeVar
 
 from twin_assets.datasets.generation.contract import Generated, InstructGenerator, Material
@@ -101,4 +102,4 @@ def _mixed(rows: Mapping[str, Sequence[Row]], weights: Mapping[str, float], seed
     written = {name: rows[name] for name in rows if name not in BRING_THEIR_OWN}
     mixed: Mixed[Row] = mix_by_weight(written, weights, seed)
     brought: list[Row] = [row for name in rows if name in BRING_THEIR_OWN for row in rows[name]]
-    return Mixed([*mixed.rows, *brought], mixed.dropped, mixed.limited_by)
+    return replace(mixed, rows=mixed.rows + brought)
