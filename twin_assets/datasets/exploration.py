@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from twin_assets.datasets.curation.contract import Row, StageCount
+from twin_assets.datasets.curation.rows import answer_of, prompt_of
 from twin_assets.datasets.figures import (
     ClosePair,
     Exploration,
@@ -116,12 +117,12 @@ def _explored(
     """Return the figures that either dataset has, together with its own."""
     if not rows or len(rows) != len(vectors):
         raise ValueError(f"There are {len(rows)} rows and {len(vectors)} vectors: give one vector for each row.")
-    prompts = [without_personal_data(_prompt(row)) for row in rows]
-    answers = [without_personal_data(_answer(row)) for row in rows]
+    prompts = [without_personal_data(prompt_of(row)) for row in rows]
+    answers = [without_personal_data(answer_of(row)) for row in rows]
     begun = openings(prompts)
     return Exploration(
         documents=len({row.document_id for row in rows}),
-        words=sum(_words(map(_answer, rows))),
+        words=sum(_words(map(answer_of, rows))),
         cost=sum(row.cost for row in rows),
         splits=Tally(value="all rows", rows=Counter(row.split for row in rows)),
         breakdowns=_breakdowns(rows),
@@ -216,11 +217,3 @@ def _by_split(rows: Sequence[Row]) -> dict[Split, list[Row]]:
 
 def _words(texts: Iterable[str]) -> tuple[int, ...]:
     return tuple(len(text.split()) for text in texts)
-
-
-def _prompt(row: InstructRow | PreferenceRow) -> str:
-    return row.instruction if isinstance(row, InstructRow) else row.prompt
-
-
-def _answer(row: InstructRow | PreferenceRow) -> str:
-    return row.answer if isinstance(row, InstructRow) else row.chosen
