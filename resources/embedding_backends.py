@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
+from resources.openvino_runtime import core
 from twin_assets.settings import EmbeddingBackend
 
 if TYPE_CHECKING:
@@ -72,9 +73,7 @@ def best_backend() -> ChosenBackend:
     """
     if has_gpu():
         return "torch"
-    import openvino  # type: ignore[import-untyped]
-
-    return "openvino-bf16" if "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES") else "openvino"
+    return "openvino-bf16" if "BF16" in core().get_property("CPU", "OPTIMIZATION_CAPABILITIES") else "openvino"
 
 
 def has_gpu() -> bool:

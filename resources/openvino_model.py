@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from resources.openvino_runtime import core
 from twin_assets.errors import UserError
 
 if TYPE_CHECKING:
@@ -36,11 +37,10 @@ class OpenVinoModel:
 
     def __init__(self, folder: Path, *, tokenizer_file: Path, max_tokens: int, precision: str) -> None:
         """Read and compile the graph; `precision` is f32 or bf16."""
-        import openvino  # type: ignore[import-untyped]
         from tokenizers import Tokenizer
 
         # For throughput: several batches at once, each on cores of its own, do not wait for one another at every layer.
-        self._compiled = openvino.Core().compile_model(
+        self._compiled = core().compile_model(
             folder / GRAPH, "CPU", {"INFERENCE_PRECISION_HINT": precision, "PERFORMANCE_HINT": "THROUGHPUT"}
         )
         self._streams = int(self._compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS"))
@@ -128,7 +128,7 @@ def converted(cache: Path, version: str, load: "Callable[[], SentenceTransformer
 
 
 def _convert(model: "SentenceTransformer", path: Path) -> None:
-    import openvino
+    import openvino  # type: ignore[import-untyped]
     import torch
 
     names = [name for name in ("input_ids", "attention_mask", "token_type_ids") if name in _features(model)]

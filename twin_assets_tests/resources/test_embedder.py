@@ -63,6 +63,28 @@ def test_a_model_comes_to_its_end_while_others_are_at_work(cache):
     subprocess.run([sys.executable, "-c", program], check=True, timeout=120, capture_output=True)
 
 
+def test_a_signal_is_survived_after_two_models_that_did_not_end_in_the_order_of_their_beginnings(cache):
+    """The runtime gives signal handlers a stack of its own, and has to leave it where it is."""
+    program = (
+        "import faulthandler, gc, signal; from resources.embedder import Embedder\n"
+        # What gives the process a stack for handlers that the runtime replaces, as pytest and many a server do.
+        "faulthandler.enable()\n"
+        "def model():\n"
+        f"    made = Embedder(backend='openvino', cache_folder={str(cache)!r})\n"
+        "    made.encode(['One.'])\n"
+        "    return made\n"
+        "first, second = model(), model()\n"
+        "del first; gc.collect()\n"
+        "del second; gc.collect()\n"
+        "try:\n"
+        "    signal.raise_signal(signal.SIGINT)\n"
+        "except KeyboardInterrupt:\n"
+        "    print('interrupted')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=False)
+    assert (done.returncode, done.stdout) == (0, "interrupted\n"), done.stderr
+
+
 def test_a_converted_model_is_used_without_torch_and_without_converting_again(cache):
     Embedder(backend="openvino", cache_folder=str(cache)).encode(["Convert."])
     program = (
