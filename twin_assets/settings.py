@@ -6,12 +6,12 @@ Nothing else in the project looks at environment variables. Secrets are `SecretS
 
 from datetime import date
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
 from pydantic.fields import FieldInfo
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from twin_assets.errors import UserError
 
@@ -21,6 +21,9 @@ PROJECT_ROOT = Path(__file__).resolve().parents[1]
 Profile = Literal["offline", "laptop", "cloud"]
 
 EmbeddingBackend = Literal["auto", "torch", "torch-bf16", "openvino", "openvino-bf16"]
+
+Weights = Annotated[dict[str, float], NoDecode]
+"""Weight by name, written as `extractive=2,teacher=1`; a name alone weighs 1."""
 
 OFFLINE_BASE_MODEL = "offline"
 """The value of `base_model` that means: train the small model of this platform, here."""
@@ -129,13 +132,13 @@ class Settings(BaseSettings):
     teacher_max_cost: float = Field(default=1.0, ge=0, description="US dollars that one run may spend")
     teacher_max_tokens: int = Field(default=2_000_000, ge=0, description="Tokens that one run may spend")
 
-    instruct_generators: dict[str, float] = Field(
+    instruct_generators: Weights = Field(
         default={"extractive": 1.0},
-        description="Who writes instruct rows, with weights: extractive, teacher, evolve, import",
+        description="Who writes instruct rows, as in extractive=2,teacher=1: extractive, teacher, evolve, import",
     )
-    preference_generators: dict[str, float] = Field(
+    preference_generators: Weights = Field(
         default={"model": 1.0},
-        description="Who writes preference pairs, with weights: model, teacher, feedback, import",
+        description="Who writes preference pairs, as in model=1,feedback=1: model, teacher, feedback, import",
     )
     rejected_from: Literal["base", "sft"] = Field(
         default="base", description="Which model the generator `model` samples: the base model, or the SFT checkpoint"
@@ -170,6 +173,14 @@ class Settings(BaseSettings):
         default=60.0, ge=0, description="How long a step waits for an embedded store that another process holds"
     )
 
+    @field_validator("instruct_generators", "preference_generators", mode="before")
+    @classmethod
+    def _weights(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        parts = [part.strip().partition("=") for part in value.split(",") if part.strip()]
+        return {name.strip(): weight.strip() if sign else 1 for name, sign, weight in parts}
+
     @field_validator("home", "authors_dir")
     @classmethod
     def _absolute(cls, path: Path) -> Path:
@@ -187,7 +198,8 @@ class Settings(BaseSettings):
         except ValidationError as error:
             first = error.errors()[0]
             name = ".".join(str(part) for part in first["loc"])
-            raise UserError(f"The setting {name} (TWIN_{name.upper()}) is not usable: {first['msg']}.") from error
+            variable = f"TWIN_{str(first['loc'][0]).upper()}"
+            raise UserError(f"The setting {name} ({variable}) is not usable: {first['msg']}.") from error
 
     @classmethod
     def settings_customise_sources(

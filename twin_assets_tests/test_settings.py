@@ -6,6 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from twin_assets.console.ui import addresses
+from twin_assets.errors import UserError
 from twin_assets.settings import PROJECT_ROOT, Settings
 
 NEVER_SHOWN = "hunter2-do-not-print"
@@ -108,6 +109,25 @@ def test_a_value_that_makes_no_sense_is_refused_by_name(monkeypatch, name, value
     monkeypatch.setenv(f"TWIN_{name.upper()}", value)
     with pytest.raises(ValidationError, match=name):
         Settings()
+
+
+@pytest.mark.parametrize(
+    ("written", "weights"),
+    [
+        ("teacher", {"teacher": 1.0}),
+        ("extractive=2, teacher = 0.5,", {"extractive": 2.0, "teacher": 0.5}),
+        ("", {"extractive": 1.0}),
+    ],
+)
+def test_weights_are_written_as_names_with_numbers(monkeypatch, written, weights):
+    monkeypatch.setenv("TWIN_INSTRUCT_GENERATORS", written)
+    assert Settings.load().instruct_generators == weights
+
+
+def test_a_weight_that_is_no_number_is_refused_by_name(monkeypatch):
+    monkeypatch.setenv("TWIN_PREFERENCE_GENERATORS", "model=much")
+    with pytest.raises(UserError, match=r"preference_generators\.model \(TWIN_PREFERENCE_GENERATORS\) is not usable"):
+        Settings.load()
 
 
 def test_settings_cannot_be_changed():
