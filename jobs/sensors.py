@@ -30,26 +30,23 @@ def author_files(
     """Add a partition for each author who has something to collect; record what sources hold and settings are."""
     known = set(context.instance.get_dynamic_partitions(AUTHORS_PARTITION))
     found, refused = [], []
-    observations = [one for one in [observe_settings(context.instance, project)] if one]
+    observations = [observe_settings(context.instance, project)]
     with warehouse.session() as session:
         sources = SourceContext(project.authors_path, session.imported_documents, session, web)
         for slug in author_slugs(project.authors_path):
             try:
                 author = load_author(project.authors_path, slug)
-                seen = [
-                    observe_author(context.instance, author, sources),
-                    observe_rows_from_elsewhere(context.instance, author, project),
-                ]
+                observations.append(observe_author(context.instance, author, sources))
+                if slug not in known:
+                    found.append(slug)
+                observations.append(observe_rows_from_elsewhere(context.instance, author, project))
             except UserError as error:
                 refused.append(str(error))
-                continue
-            if slug not in known:
-                found.append(slug)
-            observations.extend(observation for observation in seen if observation)
+    recorded = [observation for observation in observations if observation]
     return dg.SensorResult(
         dynamic_partitions_requests=[authors_partitions.build_add_request(found)] if found else [],
-        asset_events=observations,
-        skip_reason=_tick_summary(found, len(observations), refused),
+        asset_events=recorded,
+        skip_reason=_tick_summary(found, len(recorded), refused),
     )
 
 

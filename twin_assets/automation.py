@@ -10,6 +10,9 @@ from twin_assets.observed_settings import SETTINGS
 
 Condition = dg.AutomationCondition
 
+NEVER_OBSERVED = dg.AssetSelection.assets("teacher_model", "judge_model")
+"""External assets of which nothing is ever recorded, and which Dagster therefore takes for missing, for ever."""
+
 
 def follow_inputs(*, every_author: bool = True) -> dg.AutomationCondition:  # type: ignore[type-arg]
     """Return the condition of CPU assets: run when an input has new content.
@@ -32,7 +35,7 @@ def follow_inputs(*, every_author: bool = True) -> dg.AutomationCondition:  # ty
         & ~_failed_blocking_checks()
     )
     if every_author:
-        condition &= ~Condition.any_deps_missing().with_label("an input is missing")
+        condition &= ~_input_missing()
     return condition.with_label("follow the inputs: new content above, everything there, every blocking check passed")
 
 
@@ -48,7 +51,7 @@ def retrain_on_new_data() -> dg.AutomationCondition:  # type: ignore[type-arg]
     """
     return (
         _wanted()
-        & ~Condition.any_deps_missing().with_label("an input is missing")
+        & ~_input_missing()
         & ~Condition.in_progress()
         & ~Condition.any_deps_in_progress().with_label("an input is being computed")
         & ~Condition.any_deps_match(
@@ -72,6 +75,10 @@ def _wanted() -> dg.AutomationCondition:  # type: ignore[type-arg]
     never_built = Condition.missing().newly_true().since(Condition.newly_requested() | Condition.newly_updated())
     something_above = Condition.any_deps_match(~Condition.missing()).ignore(dg.AssetSelection.assets(SETTINGS))
     return ((~handled | never_built) & something_above).with_label("an input has new content, or this was never built")
+
+
+def _input_missing() -> dg.AutomationCondition:  # type: ignore[type-arg]
+    return Condition.any_deps_missing().ignore(NEVER_OBSERVED).with_label("an input is missing")
 
 
 def _failed_blocking_checks() -> dg.AutomationCondition:  # type: ignore[type-arg]

@@ -62,25 +62,20 @@ def build_defs(
         # Read by every library that could download from a hub, in this process and in those that it starts.
         os.environ["HF_HUB_OFFLINE"] = "1"
     jobs = build_jobs()
-    definitions = dg.Definitions(
-        assets=dg.load_assets_from_modules(
-            [twin_assets.observed_settings, twin_assets.datasets.sources, *(stage.assets for stage in STAGES)],
-            include_specs=True,
-        ),
+    return dg.Definitions(
+        assets=[
+            *dg.load_assets_from_modules(
+                [twin_assets.observed_settings, twin_assets.datasets.sources, *(stage.assets for stage in STAGES)],
+                include_specs=True,
+            ),
+            twin_assets.datasets.assets.build_preference_dataset(rejected_from=settings.rejected_from),
+        ],
         asset_checks=dg.load_asset_checks_from_modules([stage.checks for stage in STAGES]),
         jobs=jobs,
         schedules=build_schedules(jobs),
         sensors=build_sensors(),
         resources={**build_resources(settings), **(resource_overrides or {})},
     )
-    return definitions.map_asset_specs(func=lambda spec: with_its_rejecting_model(spec, settings))
-
-
-def with_its_rejecting_model(spec: dg.AssetSpec, settings: Settings) -> dg.AssetSpec:
-    """Return a spec with the dependency that a setting adds: rejected texts of the SFT checkpoint need that first."""
-    if spec.key == dg.AssetKey("preference_dataset") and settings.rejected_from == "sft":
-        return spec.merge_attributes(deps=["sft_checkpoint"])
-    return spec
 
 
 def build_resources(settings: Settings) -> dict[str, Any]:

@@ -80,27 +80,25 @@ class Builder:
             UserError: If the `wanted` author cannot be used; the others are passed over with a notice.
         """
         registered = []
-        if settings := observe_settings(self._instance, self._project):
-            self._instance.report_runless_asset_event(settings)
+        self._record(observe_settings(self._instance, self._project))
         with self._sources() as context:
             for slug in author_slugs(self._settings.authors_dir):
                 try:
                     author = load_author(self._settings.authors_dir, slug)
-                    seen = [
-                        observe_author(self._instance, author, context),
-                        observe_rows_from_elsewhere(self._instance, author, self._project),
-                    ]
+                    self._record(observe_author(self._instance, author, context))
+                    self._record(observe_rows_from_elsewhere(self._instance, author, self._project))
                 except UserError as error:
                     if slug == wanted:
                         raise
                     notice(f"{slug} is passed over: {error}")
                     continue
-                for observation in seen:
-                    if observation:
-                        self._instance.report_runless_asset_event(observation)
                 registered.append(slug)
         self._instance.add_dynamic_partitions(AUTHORS_PARTITION, registered)
         return registered
+
+    def _record(self, observation: dg.AssetObservation | None) -> None:
+        if observation:
+            self._instance.report_runless_asset_event(observation)
 
     def build(
         self,

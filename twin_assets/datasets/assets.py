@@ -12,11 +12,11 @@ from twin_assets.datasets import publishing
 from twin_assets.datasets.config import InstructConfig, PreferenceConfig
 from twin_assets.datasets.curation.options import CurationOptions
 from twin_assets.datasets.curation.pipeline import curate_instruct, curate_preference
-from twin_assets.datasets.curation.rows import texts_of
+from twin_assets.datasets.curation.rows import held_out_texts
 from twin_assets.datasets.curation.splitting import split_documents
 from twin_assets.datasets.curation.vectors import RememberedVectors
 from twin_assets.datasets.generation.contract import Material
-from twin_assets.datasets.generation.on_policy import known_texts, rejected_by_name, to_keep
+from twin_assets.datasets.generation.on_policy import RejectedFrom, known_texts, rejected_by_name, to_keep
 from twin_assets.datasets.generation.pair_contract import PairMaterial
 from twin_assets.datasets.generation.registry import write_instruct, write_pairs
 from twin_assets.datasets.generators import instruct_generators, mixed_in, pair_generators
@@ -54,12 +54,12 @@ def instruct_dataset(  # type: ignore[no-untyped-def]  # a type of the rows woul
 
     By default no language model is asked: an answer is a passage, verbatim, and its instruction is derived from title,
     headings, keyphrases and the text above it. `TWIN_INSTRUCT_GENERATORS` names others: a teacher, evolved
-    instructions, files that the author file names. All rows pass the same curation, whose stages are drawn below. A
+    instructions, files that the author file names. Their rows pass the same curation, whose stages are drawn below. A
     document and its near-duplicates stand on one side of the split. `sft_checkpoint`, `preference_dataset` and
     `eval_report` read it.
 
     If it fails, the previous dataset stays whole. What a language model has answered is logged and not paid for again;
-    where the budget ends, the dataset holds what is done, and the next run goes on from there.
+    where the budget ends, the dataset holds what is done, and the next materialization goes on from there.
     """
     author = load_author(project.authors_path, context.partition_key)
     budget, rule = teacher.budget(), project.split_rule
@@ -77,7 +77,7 @@ def instruct_dataset(  # type: ignore[no-untyped-def]  # a type of the rows woul
     curated = curate_instruct(
         written.rows,
         cleaned_documents,
-        options=CurationOptions(min_quality=config.min_quality),
+        options=CurationOptions(min_quality=config.min_quality, split_rule=rule),
         seed=project.seed,
         embed=vectors,
         judge=teacher.judge(budget=budget, retry_failures=config.retry_failures) if project.judge_model else None,
@@ -93,19 +93,28 @@ def instruct_dataset(  # type: ignore[no-untyped-def]  # a type of the rows woul
     )
 
 
-@dg.asset(
-    partitions_def=authors_partitions,
-    deps=[SETTINGS, ROWS_FROM_ELSEWHERE, teacher_model],
-    group_name="datasets",
-    owners=OWNERS,
-    kinds={"parquet", "huggingface", "html"},
-    code_version="3",
-    io_manager_key="datasets",
-    pool="llm",
-    check_specs=[publishing.budget_spec("preference_dataset")],
-    automation_condition=follow_inputs(),
-)
-def preference_dataset(  # type: ignore[no-untyped-def]  # as above
+def build_preference_dataset(*, rejected_from: RejectedFrom) -> dg.AssetsDefinition:
+    """Return the asset `preference_dataset`; which model writes the rejected texts decides what has to be there first.
+
+    Args:
+        rejected_from: `base` for the base model, `sft` for the author's SFT checkpoint.
+    """
+    return dg.asset(
+        name="preference_dataset",
+        partitions_def=authors_partitions,
+        deps=[SETTINGS, ROWS_FROM_ELSEWHERE, teacher_model, *(["sft_checkpoint"] if rejected_from == "sft" else [])],
+        group_name="datasets",
+        owners=OWNERS,
+        kinds={"parquet", "huggingface", "html"},
+        code_version="3",
+        io_manager_key="datasets",
+        pool="llm",
+        check_specs=[publishing.budget_spec("preference_dataset")],
+        automation_condition=follow_inputs(),
+    )(_preference_dataset)
+
+
+def _preference_dataset(  # type: ignore[no-untyped-def]  # as above
     context: dg.AssetExecutionContext,
     config: PreferenceConfig,
     instruct_dataset: list[InstructRow],
@@ -151,11 +160,11 @@ def preference_dataset(  # type: ignore[no-untyped-def]  # as above
     curated = curate_preference(
         written.rows,
         cleaned_documents,
-        options=CurationOptions(max_length_ratio=config.max_length_ratio),
+        options=CurationOptions(max_length_ratio=config.max_length_ratio, split_rule=rule),
         seed=project.seed,
         embed=vectors,
         report=context.log.info,
-        test_texts=[text for row in instruct_dataset if row.split == "test" for text in texts_of(row)],
+        test_texts=held_out_texts(instruct_dataset),
     )
     return publishing.preference_result(
         curated.rows,

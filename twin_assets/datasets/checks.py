@@ -13,8 +13,8 @@ from resources.project import Project
 from twin_assets.checks import verdict
 from twin_assets.datasets.curation.audit import audit_instruct, audit_preference
 from twin_assets.datasets.curation.contract import Finding
-from twin_assets.datasets.curation.rows import texts_of
-from twin_assets.datasets.curation.splitting import split_documents
+from twin_assets.datasets.curation.rows import held_out_texts
+from twin_assets.datasets.curation.splitting import documents_held_out, split_documents
 from twin_assets.documents import BaseModelRef, CleanedDocument, InstructRow, PreferenceRow
 from twin_assets.errors import UserError
 from twin_assets.features.assets import cleaned_documents
@@ -94,10 +94,12 @@ def _results(asset: str, findings: Iterable[Finding]) -> Iterator[dg.AssetCheckR
     ins={name: dg.AssetIn(name) for name in ("instruct_dataset", "cleaned_documents")},
 )
 def instruct_dataset_audit(
-    instruct_dataset: list[InstructRow], cleaned_documents: list[CleanedDocument]
+    instruct_dataset: list[InstructRow], cleaned_documents: list[CleanedDocument], project: Project
 ) -> Iterator[dg.AssetCheckResult]:
     """Hold the instruct dataset against everything that may be wrong with one."""
-    yield from _results("instruct_dataset", audit_instruct(instruct_dataset, cleaned_documents))
+    held_out = documents_held_out(cleaned_documents, project.split_rule)
+    findings = audit_instruct(instruct_dataset, cleaned_documents, test_texts=held_out, seed=project.seed)
+    yield from _results("instruct_dataset", findings)
 
 
 @dg.multi_asset_check(
@@ -114,7 +116,7 @@ def preference_dataset_audit(
     project: Project,
 ) -> Iterator[dg.AssetCheckResult]:
     """Hold the preference dataset against everything that may be wrong with one."""
-    held_out = [text for row in instruct_dataset if row.split == "test" for text in texts_of(row)]
+    held_out = documents_held_out(cleaned_documents, project.split_rule) + held_out_texts(instruct_dataset)
     findings = audit_preference(
         preference_dataset,
         cleaned_documents,

@@ -16,7 +16,7 @@ class InstructConfig(dg.Config):
 class PreferenceConfig(dg.Config):
     """How much preference data is made."""
 
-    max_rows: int = Field(default=240, ge=2, description="Most prompts that a model is asked to write for")
+    max_rows: int = Field(default=240, ge=3, description="Most prompts that a model is asked to write for")
     max_length_ratio: float = Field(default=5.0, gt=1, description="How many times as long one text of a pair may be")
-    force: bool = Field(default=False, description="Generate again what was generated before")
+    force: bool = Field(default=False, description="Let the model write again what it wrote before")
     retry_failures: bool = Field(default=False, description="Ask again what the language model failed to answer")

@@ -121,7 +121,7 @@ def _explored(
     answers = [without_personal_data(answer_of(row)) for row in rows]
     begun = openings(prompts)
     return Exploration(
-        documents=len({row.document_id for row in rows}),
+        documents=len({row.document_id for row in rows} - {""}),
         words=sum(_words(map(answer_of, rows))),
         cost=sum(row.cost for row in rows),
         splits=Tally(value="all rows", rows=Counter(row.split for row in rows)),

@@ -18,7 +18,7 @@ from twin_assets.datasets.generation.pair_contract import PairGenerator
 from twin_assets.datasets.generation.registry import chosen
 from twin_assets.datasets.generation.taught_pairs import Taught
 from twin_assets.datasets.generation.teacher import FromTeacher
-from twin_assets.datasets.mixing import Mixed, general_rows, load_general
+from twin_assets.datasets.mixing import GeneralRows, general_rows, load_general
 from twin_assets.documents import Author, InstructRow
 
 
@@ -61,14 +61,14 @@ def pair_generators(
     return chosen(makers, project.preference_generators, setting="TWIN_PREFERENCE_GENERATORS")
 
 
-def mixed_in(rows: Sequence[InstructRow], project: Project, material: Material) -> Mixed:
+def mixed_in(rows: Sequence[InstructRow], project: Project, material: Material) -> GeneralRows:
     """Return the general rows that the settings want beside an author's rows, if they name a general set.
 
     Raises:
         UserError: If the set cannot be read.
     """
     if not project.general_dataset or not project.general_ratio:
-        return Mixed([])
+        return GeneralRows([])
     general = load_general(project.general_dataset, base=project.authors_path.parent, offline=project.hub_offline)
     held_out = [one.text for one in material.documents if material.splits[one.document_id] != "train"]
     return general_rows(

@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from twin_assets.datasets.curation.overlap import SeenTexts, normal_form
-from twin_assets.datasets.curation.rows import is_general
+from twin_assets.datasets.curation.decontamination import HeldOut
+from twin_assets.datasets.curation.overlap import SketchedTexts, normal_form
+from twin_assets.datasets.curation.rows import is_general, texts_of
 from twin_assets.datasets.formats.contract import Example, Located
 from twin_assets.datasets.formats.reading import read_examples, understood
 from twin_assets.datasets.generation.extractive import HOLDS_MARKER
@@ -30,7 +31,7 @@ _HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
 
 
 @dataclass(frozen=True)
-class Mixed:
+class GeneralRows:
     """The general rows to add, and how many examples were passed over, by reason.
 
     Under "missing" stands how many rows are lacking of the ratio, because the general set is too small.
@@ -48,7 +49,7 @@ def general_rows(
     ratio: float,
     seed: int,
     held_out: Iterable[str] = (),
-) -> Mixed:
+) -> GeneralRows:
     """Choose the rows of a general set that join the training side; the others of `rows` stay as they are.
 
     The hash of the seed, the instruction and the answer chooses. So the choice does not depend on the order of the
@@ -72,19 +73,20 @@ def general_rows(
     if ratio < 0:
         raise ValueError(f"ratio is {ratio}: give 0 for no general rows, or a positive number.")
     wanted = round(ratio * sum(row.split == "train" and not is_general(row) for row in rows))
-    guard = _Guard(rows, held_out)
+    guard = _Guard(rows, held_out, seed=seed)
     dropped: Counter[str] = Counter()
     chosen: list[InstructRow] = []
     for example in sorted(general, key=lambda one: _draw(one, seed)) if wanted else ():
         if len(chosen) == wanted:
             break
-        if reason := guard.objection(example):
+        row = _row(example, author)
+        if reason := guard.objection(row):
             dropped[reason] += 1
         else:
-            chosen.append(_row(example, author))
+            chosen.append(row)
     if lacking := wanted - len(chosen):
         dropped[MISSING] = lacking
-    return Mixed(chosen, dropped)
+    return GeneralRows(chosen, dropped)
 
 
 def load_general(source: str, *, base: Path, offline: bool) -> list[Example]:
@@ -126,31 +128,33 @@ def _hub_records(source: str) -> list[Located]:
 
 
 class _Guard:
-    """What a general row must not repeat: what is held out, the author's other rows, and those already chosen."""
+    """What a general row must not repeat: what is held out, the author's other rows, and those already chosen.
 
-    def __init__(self, rows: Sequence[InstructRow], held_out: Iterable[str]) -> None:
-        self._held_out = SeenTexts()
-        self._asked_held_out: set[str] = set()
-        for row in rows:
-            if row.split != "train":
-                self._held_out.add(row.document_id, row.answer)
-                self._asked_held_out.add(normal_form(row.instruction))
-        for text in held_out:
-            self._held_out.add("", text)
-        self._asked = {normal_form(row.instruction) for row in rows if row.split == "train"}
-        self._answered = {normal_form(row.answer) for row in rows if row.split == "train"}
+    It is held against all that the checks on a dataset will hold it against: a set that is good enough for them blocks
+    no training.
+    """
 
-    def objection(self, example: Example) -> str | None:
-        """Return why an example cannot join, or None; then it counts as chosen."""
-        asked, answered = normal_form(example.exchange.instruction), normal_form(example.exchange.answer)
-        if holds_marker(example.exchange.instruction) or holds_marker(example.exchange.answer):
+    def __init__(self, rows: Sequence[InstructRow], held_out: Iterable[str], *, seed: int) -> None:
+        kept_back = [row for row in rows if row.split != "train"]
+        texts = [text for row in kept_back for text in texts_of(row)]
+        self._held_out = HeldOut([], [*held_out, *texts])
+        self._prompts_held_out = {normal_form(row.instruction) for row in kept_back}
+        self._asked = {normal_form(row.instruction) for row in rows}
+        self._answers = SketchedTexts(seed=seed)
+        for number, row in enumerate(rows):
+            self._answers.repeated_by_or_add(str(number), row.answer)
+
+    def objection(self, row: InstructRow) -> str | None:
+        """Return why a row cannot join, or None; then it counts as chosen."""
+        asked = normal_form(row.instruction)
+        if any(map(holds_marker, texts_of(row))):
             return HOLDS_MARKER
-        if asked in self._asked_held_out or self._held_out.repeated_by(example.exchange.answer) is not None:
+        if asked in self._prompts_held_out or self._held_out.objection(row):
             return REPEATS_HELD_OUT
-        if asked in self._asked or answered in self._answered:
+        name = content_hash([row.instruction, row.answer])
+        if asked in self._asked or self._answers.repeated_by_or_add(name, row.answer) is not None:
             return REPEATED
         self._asked.add(asked)
-        self._answered.add(answered)
         return None
 
 

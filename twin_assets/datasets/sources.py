@@ -9,6 +9,7 @@ from resources.project import Project
 from twin_assets.collection.authors import load_author
 from twin_assets.datasets.generation.imported import import_fingerprint
 from twin_assets.documents import Author, content_hash
+from twin_assets.errors import UserError
 from twin_assets.observing import observation_if_changed
 from twin_assets.partitions import authors_partitions
 from twin_assets.reporting import OWNERS
@@ -51,10 +52,11 @@ judge_model = dg.AssetSpec(
             owners=OWNERS,
             kinds={"file"},
             description=(
-                "Rows that were made elsewhere: the files that the author file names under `datasets`, and what "
-                "readers thought of the twin's answers.\n\n"
+                "Rows that were made elsewhere: the files that the author file names under `datasets`, what readers "
+                "thought of the twin's answers, and the general set.\n\n"
                 "A sensor and `twin build` observe them; when one changes, the datasets are stale. They are read if "
-                "`TWIN_INSTRUCT_GENERATORS` or `TWIN_PREFERENCE_GENERATORS` names `import` or `feedback`."
+                "`TWIN_INSTRUCT_GENERATORS` or `TWIN_PREFERENCE_GENERATORS` names `import` or `feedback`, and "
+                "`TWIN_GENERAL_DATASET` a general set."
             ),
         )
     ],
@@ -84,11 +86,13 @@ def observe_rows_from_elsewhere(
 
 
 def _version(author: Author, project: Project) -> str:
-    """Return a hash over what the generators that are switched on would read."""
+    """Return a hash over what the generators that are switched on, and the general set, hold."""
     switched_on = {name for name, weight in _weights(project) if weight}
     held = {
         "import": import_fingerprint(author, project.authors_path) if "import" in switched_on else "",
         "feedback": _hash_of(project.feedback_file(author.slug)) if "feedback" in switched_on else "",
+        # A set on a hub is named by its id, which is among the settings.
+        "general": _hash_of(project.authors_path.parent / project.general_dataset) if project.general_dataset else "",
     }
     return content_hash(held)
 
@@ -98,4 +102,11 @@ def _weights(project: Project) -> list[tuple[str, float]]:
 
 
 def _hash_of(path: Path) -> str:
-    return sha256(path.read_bytes()).hexdigest() if path.exists() else ""
+    """Return the hash of a file, or of the files of a folder; empty if there is nothing."""
+    try:
+        files = sorted(one for one in path.rglob("*") if one.is_file()) if path.is_dir() else [path]
+        return content_hash([[one.name, sha256(one.read_bytes()).hexdigest()] for one in files])
+    except FileNotFoundError:
+        return ""
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({error.strerror}): mend it, or change the settings.") from error

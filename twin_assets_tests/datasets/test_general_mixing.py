@@ -4,13 +4,15 @@ from pathlib import Path
 
 import pytest
 
+from twin_assets.datasets.curation.decontamination import HeldOut
+from twin_assets.datasets.curation.faults import nearly_duplicate_rows
 from twin_assets.datasets.formats.contract import Example, Exchange
 from twin_assets.datasets.generation.extractive import HOLDS_MARKER
 from twin_assets.datasets.mixing import (
     MISSING,
     REPEATED,
     REPEATS_HELD_OUT,
-    Mixed,
+    GeneralRows,
     general_rows,
     is_general,
     load_general,
@@ -28,7 +30,9 @@ def example(number: int | str, answer: str | None = None) -> Example:
 GENERAL = [example(number) for number in range(50)]
 
 
-def mixed(rows: list[InstructRow], general: list[Example] = GENERAL, *, ratio: float = 1.0, seed: int = 0) -> Mixed:
+def mixed(
+    rows: list[InstructRow], general: list[Example] = GENERAL, *, ratio: float = 1.0, seed: int = 0
+) -> GeneralRows:
     return general_rows(rows, general, author="ada-bell", ratio=ratio, seed=seed)
 
 
@@ -96,6 +100,24 @@ def test_what_repeats_or_breaks_the_template_is_passed_over_and_counted(rows: li
     assert len(texts) == len(set(texts))
     with pytest.raises(ValueError, match="ratio is -1"):
         mixed(rows, ratio=-1)
+
+
+def test_what_would_block_the_dataset_is_passed_over(rows: list[InstructRow], make_row: MakeRow) -> None:
+    """As the checks do: near-duplicates among general rows, and 13 words of held-out text in instruction or answer."""
+    run = "one two three four five six seven eight nine ten eleven twelve thirteen fourteen"
+    rows = [*rows, make_row(f"{run} and nothing else.", split="test")]
+    general = [
+        example("f", "The capital of the first of these lands is a town that nobody has ever heard of before."),
+        example("g", "The capital of the other of these lands is a town that nobody has ever heard of before."),
+        Example(Exchange(f"What comes after {run}?", "Something else entirely, which is not told."), "line 3"),
+        example("h", f"{'Words that stand nowhere else, and fill the line up. ' * 9}{run}"),
+    ]
+    result = mixed(rows, general, ratio=0.4)
+    assert len(result.rows) == 1
+    assert result.dropped[REPEATED] == 1
+    assert result.dropped[REPEATS_HELD_OUT] == 2
+    assert len(nearly_duplicate_rows([*rows, *result.rows])) == len(nearly_duplicate_rows(rows))
+    assert not any(map(HeldOut(rows).objection, result.rows))
 
 
 def test_a_general_set_is_loaded_from_a_file_beside_the_project(tmp_path: Path) -> None:

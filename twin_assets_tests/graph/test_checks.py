@@ -196,7 +196,7 @@ def audited(documents, instructions, preferences, built):
 
     def audit(rows) -> dict[str, str]:
         if isinstance(rows[0], InstructRow):
-            results = datasets.instruct_dataset_audit(rows, documents)
+            results = datasets.instruct_dataset_audit(rows, documents, project=project)
         else:
             results = datasets.preference_dataset_audit(rows, documents, instructions, base, project=project)
         found = {result.check_name: result for result in results}

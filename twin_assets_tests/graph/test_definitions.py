@@ -170,6 +170,15 @@ def test_every_check_job_schedule_and_sensor_has_a_sentence(definitions, graph):
         assert description.rstrip().endswith("."), (name, description)
 
 
+@pytest.mark.parametrize(("rejected_from", "waits"), [("base", False), ("sft", True)])
+def test_pairs_wait_for_the_model_that_writes_their_rejected_texts(tmp_path, rejected_from, waits):
+    definitions = build_defs(settings=Settings(home=tmp_path, rejected_from=rejected_from))
+    node = definitions.resolve_asset_graph().get(dg.AssetKey("preference_dataset"))
+    assert (dg.AssetKey("sft_checkpoint") in node.parent_keys) is waits
+    assert {dg.AssetKey("instruct_dataset"), dg.AssetKey("base_model")} <= node.parent_keys
+    definitions.resolve_job_def("twin")
+
+
 def test_loading_the_definitions_imports_no_heavy_library():
     program = (
         "import sys, twin_assets.definitions as d; d.build_defs().get_repository_def(); "

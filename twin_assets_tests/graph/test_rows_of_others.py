@@ -243,3 +243,28 @@ def test_a_new_document_generates_its_own_rows_only_and_moves_no_other(place):
     new = [row for row in after if row.row_id not in known]
     assert len(new) == 1
     assert new[0].document_id not in {row.document_id for row in before}
+
+
+@pytest.mark.parametrize("asset", DATASETS)
+def test_automation_makes_a_dataset_again_though_no_language_model_is_ever_observed(place, asset):
+    selection = dg.AssetSelection.assets(asset)
+    above = {"instruct_dataset": "cleaned_documents", "preference_dataset": "instruct_dataset"}[asset]
+    with place.instance() as instance:
+        definitions = place.definitions()
+        first = dg.evaluate_automation_conditions(definitions, instance, selection)
+        assert first.total_requested == 0
+        version = {"dagster/data_version": "another"}
+        instance.report_runless_asset_event(dg.AssetMaterialization(above, partition=AUTHOR, tags=version))
+        second = dg.evaluate_automation_conditions(definitions, instance, selection, cursor=first.cursor)
+    assert second.get_requested_partitions(dg.AssetKey(asset)) == {AUTHOR}
+
+
+def test_an_author_without_feedback_or_files_is_no_error_where_both_are_switched_on(place):
+    changes = {
+        "instruct_generators": {"extractive": 1.0, "import": 1.0},
+        "preference_generators": {"model": 1.0, "feedback": 1.0, "import": 1.0},
+    }
+    before = {asset: rows_of(place, asset) for asset in DATASETS}
+    result = materialize(replace(place, changes=changes), *DATASETS)
+    assert result.success, failed_checks(result)
+    assert {asset: rows_of(place, asset) for asset in DATASETS} == before

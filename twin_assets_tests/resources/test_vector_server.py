@@ -119,17 +119,17 @@ def test_a_request_that_fails_once_is_repeated_and_nothing_is_embedded_twice(ser
 )
 def test_a_server_that_dies_half_way_is_said_and_the_next_run_embeds_only_the_rest(server, failure, said):
     server.fails = lambda number: failure if number >= 2 else None
-    encoder = HashEncoder()
+    encoder, more = HashEncoder(), texts(*"abcdefghi")
     with pytest.raises(UserError, match=r"The vector store http://.* cannot be used: ") as caught:
-        sync(server, MANY, encoder)
+        sync(server, more, encoder)
     assert said in str(caught.value)
     assert "run again, and only the rest is embedded" in str(caught.value)
     assert len(server.upserts) == 1 + vector_connection.ATTEMPTS
-    # The third batch was not computed: what failed was known first.
-    assert len(encoder.embedded) == 4
+    # A batch is computed while the one before it is stored, and no more than that one ahead of what failed.
+    assert len(encoder.embedded) == 6
     server.fails = lambda _: None
     fresh = HashEncoder()
-    assert sync(server, MANY, fresh).added == 3
+    assert sync(server, more, fresh).added == 7
     assert set(fresh.embedded).isdisjoint(encoder.embedded[:2])
 
 

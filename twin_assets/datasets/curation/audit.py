@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from twin_assets.datasets.curation.balance import MAX_SHARE_OF_DOCUMENT
 from twin_assets.datasets.curation.contract import Finding, Row
 from twin_assets.datasets.curation.decontamination import HeldOut
 from twin_assets.datasets.curation.enough import MIN_TRAIN_ROWS, enough_rows
@@ -35,8 +36,6 @@ from twin_assets.datasets.curation.splitting import cluster_roots
 from twin_assets.documents import SPLITS, CleanedDocument, InstructRow, PreferenceRow
 from twin_assets.training.chat_template import holds_marker
 
-MAX_SHARE_OF_DOCUMENT = 0.5
-"""A document with more of the training rows than this is what the model will sound like, whatever else was written."""
 MAX_CHOSEN_LONGER = 0.8
 """From this share of pairs with the longer text on one side, length alone is a good guess at what is preferred."""
 MAX_CUE_AUC = 0.9
@@ -53,6 +52,7 @@ def audit_instruct(
     *,
     test_texts: Iterable[str] = (),
     n_parameters: int | None = None,
+    seed: int = 0,
 ) -> list[Finding]:
     """Return what every check finds in an instruct dataset.
 
@@ -61,8 +61,10 @@ def audit_instruct(
         documents: The cleaned documents of the author.
         test_texts: What is held out besides the test rows.
         n_parameters: Parameters of the model to be trained, if known.
+        seed: That of the curation: another one finds other near-duplicates, where an estimate decides.
     """
-    return [*_audit(rows, documents, test_texts=list(test_texts)), enough(rows, n_parameters=n_parameters)]
+    findings = _audit(rows, documents, test_texts=list(test_texts), seed=seed)
+    return [*findings, enough(rows, n_parameters=n_parameters)]
 
 
 def audit_preference(
@@ -80,24 +82,26 @@ def audit_preference(
         documents: The cleaned documents of the author.
         test_texts: What is held out besides the test pairs: the test rows of the instruct dataset.
         n_parameters: Parameters of the model to be trained, if known.
-        seed: Draws the folds of the classifier of shallow cues.
+        seed: That of the curation; it also draws the folds of the classifier of shallow cues.
     """
     return [
-        *_audit(rows, documents, test_texts=list(test_texts)),
+        *_audit(rows, documents, test_texts=list(test_texts), seed=seed),
         chosen_differs(rows),
         length_bias(rows, seed=seed),
         enough(rows, n_parameters=n_parameters),
     ]
 
 
-def _audit(rows: Sequence[Row], documents: Sequence[CleanedDocument], *, test_texts: list[str]) -> list[Finding]:
+def _audit(
+    rows: Sequence[Row], documents: Sequence[CleanedDocument], *, test_texts: list[str], seed: int
+) -> list[Finding]:
     return [
         schema(rows),
         not_empty(rows),
         grounded(rows, documents),
         split_by_document(rows, documents),
         decontaminated(rows, documents, test_texts=test_texts),
-        no_duplicates(rows),
+        no_duplicates(rows, seed=seed),
         template_safe(rows),
         balanced(rows),
     ]
@@ -184,10 +188,10 @@ def decontaminated(
     return _said(finding, f"{prompts:,} of {n_test:,} test instructions stand in train; {finding.sentence}")
 
 
-def no_duplicates(rows: Sequence[Row]) -> Finding:
+def no_duplicates(rows: Sequence[Row], *, seed: int = 0) -> Finding:
     """No answer and no instruction occurs twice, nor nearly; no pair of a preference dataset does."""
     exact: list[Row] = duplicate_rows(rows)
-    near: list[Row] = nearly_duplicate_rows(rows)
+    near: list[Row] = nearly_duplicate_rows(rows, seed=seed)
     figures = {"exact": len(exact), "near": len(near)}
     wrong = {id(row): row for row in (*exact, *near)}
     return _finding("no_duplicates", list(wrong.values()), len(rows), "rows repeat another one", figures)

@@ -6,6 +6,9 @@ from collections.abc import Callable, Iterable, Sequence
 from twin_assets.datasets.curation.contract import Row
 from twin_assets.documents import content_hash
 
+MAX_SHARE_OF_DOCUMENT = 0.75
+"""A document with more of the training rows than this is what the model will sound like, whatever else was written."""
+
 
 def cap_shares(
     rows: Sequence[Row], group_of: Callable[[Row], str], *, largest: float, seed: int

@@ -2,6 +2,7 @@
 
 from pydantic import Field
 
+from twin_assets.datasets.curation.balance import MAX_SHARE_OF_DOCUMENT
 from twin_assets.datasets.curation.duplicates import SEMANTIC
 from twin_assets.datasets.curation.groundedness import MIN_SUPPORT
 from twin_assets.datasets.curation.overlap import NEAR
@@ -39,7 +40,7 @@ class CurationOptions(Entity):
         default=1.0, gt=0, le=1, description="Largest share of one category in training rows"
     )
     max_share_of_document: float = Field(
-        default=1.0, gt=0, le=1, description="Largest share of one document in training rows"
+        default=MAX_SHARE_OF_DOCUMENT, gt=0, le=1, description="Largest share of one document in training rows"
     )
     max_length_ratio: float = Field(
         default=5.0, gt=1, description="Pairs: how many times as long as the other text one of the two may be"

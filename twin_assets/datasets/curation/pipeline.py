@@ -19,7 +19,7 @@ from twin_assets.datasets.curation.options import CurationOptions
 from twin_assets.datasets.curation.quality import drop_below, score_rows
 from twin_assets.datasets.curation.reward_hacking import drop_unequal_lengths
 from twin_assets.datasets.curation.rows import is_general, objection_to_source, texts_by_id
-from twin_assets.datasets.curation.splitting import cluster_roots, split_documents
+from twin_assets.datasets.curation.splitting import cluster_roots, documents_held_out, split_documents
 from twin_assets.documents import CleanedDocument, InstructRow, PreferenceRow
 
 Report = Callable[[str], None]
@@ -208,8 +208,7 @@ def _held_out(rows: Iterable[Row], documents: Sequence[CleanedDocument], options
         return []
     roots = cluster_roots(documents)
     if options.split_rule:
-        sides = split_documents(documents, options.split_rule)
-        return [document.text for document in documents if sides[document.document_id] == "test"]
+        return documents_held_out(documents, options.split_rule)
     tested = {roots.get(row.document_id, row.document_id) for row in rows if row.split == "test"}
     return [document.text for document in documents if roots[document.document_id] in tested]
 

@@ -49,7 +49,8 @@ class Cues:
         mean_log_ratio: Mean of log(words of chosen / words of rejected); 0 where lengths balance.
         median_ratio: Median of words of chosen / words of rejected.
         cue_auc: Area under the ROC curve of a logistic regression on length, opening word, punctuation and Markdown,
-            cross-validated by pair: 0.5 if the cues tell nothing, 1.0 if they tell all. None with fewer than 20 pairs.
+            cross-validated by pair: 0.5 if the cues tell nothing, 1.0 if they tell all. None with fewer than 20 pairs
+            or five prompts.
     """
 
     pairs: int
@@ -100,7 +101,7 @@ def shallow_cues(rows: Sequence[PreferenceRow], *, seed: int = 0) -> Cues:
         chosen_longer=float((ratios > 1).mean() + (ratios == 1).mean() / 2),
         mean_log_ratio=float(np.log(ratios).mean()),
         median_ratio=float(np.median(ratios)),
-        cue_auc=cue_auc(rows, seed=seed) if len(rows) >= MIN_PAIRS_FOR_AUC else None,
+        cue_auc=cue_auc(rows, seed=seed) if _are_enough(rows) else None,
     )
 
 
@@ -140,6 +141,10 @@ def cue_auc(rows: Sequence[PreferenceRow], *, seed: int = 0) -> float:
         method="decision_function",
     )
     return float(roc_auc_score(labels, scores))
+
+
+def _are_enough(rows: Sequence[PreferenceRow]) -> bool:
+    return len(rows) >= MIN_PAIRS_FOR_AUC and len({row.prompt for row in rows}) >= FOLDS
 
 
 def _cues_of(text: str) -> dict[str, float]:

@@ -1,6 +1,6 @@
 """What the steps of curation ask of a row, whichever kind it is: its texts, where it comes from, who goes first."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from twin_assets.datasets.curation.contract import Row
 from twin_assets.datasets.curation.groundedness import MIN_SUPPORT
@@ -11,6 +11,9 @@ GENERAL = "general@"
 
 SIGNED = "feedback@"
 """How the generator of rows begins that hold corrections signed by the author: some stand in no document."""
+
+BROUGHT = (SIGNED, "import@")
+"""How the generators of rows begin that somebody made, one by one."""
 
 SIDES: tuple[Split, ...] = ("test", "validation", "train")
 """Of two rows that are alike the one held out is kept: what is held out stays whole."""
@@ -29,6 +32,11 @@ def answer_of(row: InstructRow | PreferenceRow) -> str:
 def texts_of(row: InstructRow | PreferenceRow) -> tuple[str, ...]:
     """Return every text of a row that a model is trained on."""
     return (prompt_of(row), answer_of(row), *((row.rejected,) if isinstance(row, PreferenceRow) else ()))
+
+
+def held_out_texts(rows: Iterable[InstructRow | PreferenceRow]) -> list[str]:
+    """Return every text of the test rows of a dataset."""
+    return [text for row in rows if row.split == "test" for text in texts_of(row)]
 
 
 def is_general(row: InstructRow | PreferenceRow) -> bool:
@@ -81,13 +89,15 @@ def texts_by_id(documents: Sequence[CleanedDocument]) -> dict[str, str]:
 def by_precedence(rows: Sequence[Row]) -> list[int]:
     """Return the places of the rows in the order in which they are kept: of two that are alike, the first.
 
-    What is held out comes first, for test before for validation; then what the author wrote, before what was written in
-    the author's place or mixed in; then by place, so that the order of the rows is of no account.
+    What is held out comes first, for test before for validation; then what somebody brought, a file or a reader's
+    verdict; then what the author wrote, before what was written in the author's place or mixed in; then by place, so
+    that the order of the rows is of no account.
     """
 
-    def rank(number: int) -> tuple[int, bool, bool, str, int, str]:
+    def rank(number: int) -> tuple[int, bool, bool, bool, str, int, str]:
         row = rows[number]
         side = SIDES.index(row.split)
-        return side, is_general(row), is_written(row), row.document_id, row.start, row.row_id
+        generated = not row.generator.startswith(BROUGHT)
+        return side, is_general(row), generated, is_written(row), row.document_id, row.start, row.row_id
 
     return sorted(range(len(rows)), key=rank)

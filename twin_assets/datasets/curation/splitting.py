@@ -167,3 +167,13 @@ def _side(root: str, held_out: set[str], validation: set[str]) -> Split:
 
 def _counted(count: int, noun: str) -> str:
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def documents_held_out(documents: Sequence[CleanedDocument], rule: SplitRule) -> list[str]:
+    """Return the texts of the documents of the test side, whether a row was made of them or not.
+
+    Raises:
+        UserError: If the documents cannot be split.
+    """
+    sides = split_documents(documents, rule)
+    return [document.text for document in documents if sides[document.document_id] == "test"]

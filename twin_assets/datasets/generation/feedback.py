@@ -64,16 +64,18 @@ def read_feedback(path: Path) -> list[Feedback]:
     """Return the entries of a feedback file, in its order. Blank lines are skipped.
 
     Args:
-        path: A JSONL file: one JSON object per line, UTF-8.
+        path: A JSONL file: one JSON object per line, UTF-8. Nobody has judged a twin of which there is none.
 
     Raises:
-        UserError: If there is no such file, or lines in it are no entries; the lines are named, none of it is used.
+        UserError: If it cannot be read, or lines in it are no entries; the lines are named, none of it is used.
     """
     try:
         content = path.read_bytes()
+    except FileNotFoundError:
+        return []
     except OSError as error:
         raise UserError(
-            f"The feedback file {path} cannot be read: write what was collected there, or take feedback out of "
+            f"The feedback file {path} cannot be read ({error.strerror}): mend it, or take feedback out of "
             "TWIN_PREFERENCE_GENERATORS."
         ) from error
     entries: list[Feedback] = []

@@ -59,7 +59,7 @@ class Import:
         curation to decide. Personal data is masked as in the documents, unless the author file says otherwise.
 
         Raises:
-            UserError: If the author file names no such file, or one of them cannot be used.
+            UserError: If one of them is not there or cannot be used.
         """
         examples, dropped = _examples(self.author, self.authors_dir, material.report, pairs=False)
         placing = Placing(material.documents, material.splits, self.rule)
@@ -85,7 +85,7 @@ class ImportPairs:
         """Return the pairs of every file that holds such; chosen is looked for as an answer is.
 
         Raises:
-            UserError: If the author file names no such file, or one of them cannot be used.
+            UserError: If one of them is not there or cannot be used.
         """
         examples, dropped = _examples(self.author, self.authors_dir, material.report, pairs=True)
         placing = Placing(material.documents, material.splits, self.rule)
@@ -222,10 +222,9 @@ def _examples(author: Author, authors_dir: Path, report: Report, *, pairs: bool)
         dropped[NOT_UNDERSTOOD] += len(reading.faults)
         examples += wanted
     if not examples:
+        # The generators are those of all authors; who has no such file is told, and has none of these rows.
         what = "pairs (chosen and rejected)" if pairs else "instructions with answers"
-        raise UserError(
-            f"{author.slug} has no file of {what} to import: name one under `datasets` in authors/{author.slug}.yaml."
-        )
+        report(f"{author.slug} has no file of {what} to import: `datasets` in authors/{author.slug}.yaml names none.")
     if author.privacy.mask:
         examples = [_masked(one) for one in examples]
     return examples, +dropped

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
+from twin_assets.asking import OUT_OF_BUDGET
 from twin_assets.datasets.generation.contract import Generated, InstructGenerator, Material
 from twin_assets.datasets.generation.mixing_weights import Mixed, Row, mix_by_weight, share_out
 from twin_assets.datasets.generation.pair_contract import GeneratedPairs, PairGenerator, PairMaterial
@@ -52,13 +53,10 @@ def write_instruct(
         generators: By name.
         weights: Weight by name.
     """
-    dropped: Counter[str] = Counter()
-    rows: dict[str, list[InstructRow]] = {}
-    for name, generator in generators.items():
-        generated = generator.generate(material)
-        rows[name] = generated.rows
-        dropped.update(generated.dropped)
-    mixed = _mixed(rows, weights, material.seed)
+    written = {name: generator.generate(material) for name, generator in generators.items()}
+    dropped = sum((generated.dropped for generated in written.values()), Counter[str]())
+    rows: dict[str, list[InstructRow]] = {name: generated.rows for name, generated in written.items()}
+    mixed = _mixed(rows, weights, material.seed, whole=_unfinished(written))
     dropped[FOR_THE_PROPORTION] += mixed.dropped.total()
     return Generated(mixed.rows, +dropped)
 
@@ -85,7 +83,7 @@ def write_pairs(
     shares = share_out(rows, asking, seed) if asking else {}
     written = {name: generator.generate(material(shares.get(name, rows))) for name, generator in generators.items()}
     pairs: dict[str, list[PreferenceRow]] = {name: generated.rows for name, generated in written.items()}
-    mixed = _mixed(pairs, weights, seed)
+    mixed = _mixed(pairs, weights, seed, whole=_unfinished(written))
     dropped = sum((generated.dropped for generated in written.values()), Counter[str]())
     dropped[FOR_THE_PROPORTION] += mixed.dropped.total()
     return GeneratedPairs(
@@ -98,8 +96,16 @@ def write_pairs(
     )
 
 
-def _mixed(rows: Mapping[str, Sequence[Row]], weights: Mapping[str, float], seed: int) -> Mixed[Row]:
-    written = {name: rows[name] for name in rows if name not in BRING_THEIR_OWN}
-    mixed: Mixed[Row] = mix_by_weight(written, weights, seed)
-    brought: list[Row] = [row for name in rows if name in BRING_THEIR_OWN for row in rows[name]]
-    return replace(mixed, rows=mixed.rows + brought)
+def _unfinished(written: Mapping[str, Generated] | Mapping[str, GeneratedPairs]) -> frozenset[str]:
+    """Return the generators that a budget ended: the few rows they got to must not be the measure of the others."""
+    return frozenset(name for name, generated in written.items() if generated.dropped[OUT_OF_BUDGET])
+
+
+def _mixed(
+    rows: Mapping[str, Sequence[Row]], weights: Mapping[str, float], seed: int, *, whole: frozenset[str]
+) -> Mixed[Row]:
+    """Return the rows in the proportion of the weights, but for those that are brought, or to be taken whole."""
+    whole |= BRING_THEIR_OWN
+    mixed: Mixed[Row] = mix_by_weight({name: rows[name] for name in rows if name not in whole}, weights, seed)
+    taken: list[Row] = [row for name in rows if name in whole for row in rows[name]]
+    return replace(mixed, rows=mixed.rows + taken)

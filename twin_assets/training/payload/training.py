@@ -47,7 +47,8 @@ def train_checkpoint(spec: TrainingSpec, train: Rows, test: Rows, launcher: Laun
             folder,
             spec=spec,
             libraries=library_versions(),
-            trained_on=[row["document_id"] for row in train],
+            # A general row, or a correction that the author signed, stands in no document.
+            trained_on=[row["document_id"] for row in train if row["document_id"]],
             metrics={
                 **trained.metrics,
                 "test_rows": float(len(test)),

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from twin_assets.collection.dump import read_dump
-from twin_assets.datasets.curation.audit import audit_instruct
+from twin_assets.datasets.curation.audit import audit_instruct, balanced
 from twin_assets.datasets.curation.contract import Curated
 from twin_assets.datasets.curation.options import CurationOptions
 from twin_assets.datasets.curation.pipeline import curate_instruct, curate_preference
@@ -182,6 +182,18 @@ def test_a_kind_can_be_capped(library: list[CleanedDocument]) -> None:
 
     assert kinds["write"] == kinds["explain"] > 0
     assert [row for row in rows if row.split == "test" and row not in curated.rows] == []
+
+
+def test_a_document_that_is_most_of_the_rows_is_cut_to_what_the_check_allows(library: list[CleanedDocument]) -> None:
+    trained = [row for row in generated(library) if row.split == "train"]
+    most = trained[0].document_id
+    one_sided = [row for row in trained if row.document_id == most]
+    others = [row for row in trained if row.document_id != most][: max(1, len(one_sided) // 6)]
+    assert not balanced([*one_sided, *others]).passed
+
+    curated = curate_instruct([*one_sided, *others], library, options=CurationOptions(), seed=0)
+    assert balanced(curated.rows).passed
+    assert {row.document_id for row in curated.rows} == {most, *(row.document_id for row in others)}
 
 
 def test_pairs_are_curated_alike_and_held_to_like_lengths(

@@ -92,9 +92,11 @@ def test_an_error_names_the_lines_and_repeats_nobodys_words(tmp_path: Path) -> N
     assert f"line {MAX_NAMED + 1} " not in str(caught.value)
 
 
-def test_a_file_that_is_not_there_is_an_error_and_an_empty_one_is_empty(tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_read_is_an_error_and_none_or_an_empty_one_holds_nothing(tmp_path: Path) -> None:
+    assert read_feedback(tmp_path / "feedback.jsonl") == []
+    (tmp_path / "folder.jsonl").mkdir()
     with pytest.raises(UserError, match="TWIN_PREFERENCE_GENERATORS"):
-        read_feedback(tmp_path / "feedback.jsonl")
+        read_feedback(tmp_path / "folder.jsonl")
     assert read_feedback(written(tmp_path / "feedback.jsonl")) == []
 
 
