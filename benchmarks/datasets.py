@@ -101,10 +101,12 @@ class Makers:
 
 def _save_a_model(folder: Path) -> None:
     from transformers import LlamaConfig, LlamaForCausalLM
+    from transformers.utils import logging
 
     from twin_assets.training.hyperparameters import PretrainHyperparameters
     from twin_assets.training.payload.pretrain import train_tokenizer
 
+    logging.disable_progress_bar()
     texts = [document.text for document in generated_documents(100, sentences=5)]
     tokenizer = train_tokenizer(texts, PretrainHyperparameters(vocab_size=1_000, min_frequency=2))
     config = LlamaConfig(
