@@ -23,7 +23,7 @@ from twin_assets.datasets.figures import (
     Topic,
 )
 from twin_assets.datasets.nearness import nearest_training_rows, openings
-from twin_assets.datasets.samples import beginning, drawn, instruct_sample, pair_sample
+from twin_assets.datasets.samples import beginning, drawn, instruct_sample, pair_sample, with_short_hashes
 from twin_assets.datasets.topics import Vectors, topics
 from twin_assets.documents import SPLITS, CleanedDocument, InstructRow, PreferenceRow, Split
 from twin_assets.features.embedding_map import first_two_components
@@ -139,7 +139,7 @@ def _breakdowns(rows: Sequence[Row]) -> dict[str, tuple[Tally, ...]]:
     """Return the rows by each field that groups them, the largest group first; a field that is empty is left out."""
     fields: dict[str, list[str]] = {"category": [row.category for row in rows]}
     for name in ("kind", "generator", "rejected_by"):
-        fields[name] = [getattr(row, name, "") for row in rows]
+        fields[name] = [with_short_hashes(getattr(row, name, "")) for row in rows]
     tallies = {}
     for name, values in fields.items():
         found = Counter(zip(values, (row.split for row in rows), strict=True))

@@ -1,5 +1,6 @@
 """Rows drawn to be shown: short, without personal data, and beside the passage that they rest on."""
 
+import re
 from collections.abc import Sequence
 
 from twin_assets.datasets.curation.contract import Row
@@ -11,6 +12,7 @@ TEXT_CHARACTERS = 1_200
 """Most of a text that is shown."""
 CONTEXT_WORDS = 30
 """Words that are shown before and after a passage."""
+_HASH = re.compile(r"\b[0-9a-f]{40,}\b")
 _WINDOW = 10_000
 """Characters masked around a passage: more than are shown, so that no number or address is cut before it is masked."""
 
@@ -56,10 +58,15 @@ def pair_sample(row: PreferenceRow) -> PairSample:
         prompt=without_personal_data(row.prompt),
         chosen=beginning(without_personal_data(row.chosen)),
         rejected=beginning(without_personal_data(row.rejected)),
-        rejected_by=row.rejected_by,
+        rejected_by=with_short_hashes(row.rejected_by),
     )
 
 
 def beginning(text: str) -> str:
     """Return as much of a text as is shown."""
     return text if len(text) <= TEXT_CHARACTERS else f"{text[:TEXT_CHARACTERS].rstrip()} ..."
+
+
+def with_short_hashes(name: str) -> str:
+    """Return the name of a model with twelve digits of each hash in it: enough to tell two apart, and to be read."""
+    return _HASH.sub(lambda match: match.group()[:12], name)

@@ -243,3 +243,15 @@ def test_no_rows_or_other_vectors_are_refused(rows: list[InstructRow]) -> None:
         explore_instruct(rows, [], unit(0), 0)
     with pytest.raises(ValueError, match="0 rows"):
         explore_preference([], [], np.zeros((0, 2), np.float32), 0)
+
+
+def test_a_model_is_named_by_hashes_that_can_be_read() -> None:
+    version, settings = content_hash("model"), content_hash("settings")
+    figures = explore_preference(
+        [make_pair("a text of mine", "another text", rejected_by=f"{version}@{settings}")], STAGES, unit(0), seed=0
+    )
+    short = f"{version[:12]}@{settings[:12]}"
+
+    assert [tally.value for tally in figures.breakdowns["rejected_by"]] == [short]
+    assert figures.pairs is not None
+    assert figures.pairs.samples[0].rejected_by == short
