@@ -261,6 +261,16 @@ def test_a_pair_that_shares_a_text_with_a_held_out_instruction_is_refused(audite
     assert "decontaminated" in audited(changed(preferences, trained, rejected=test.answer))
 
 
+def test_a_row_that_quotes_a_held_out_document_of_which_there_is_no_row_is_refused(audited, instructions, documents):
+    held_out = next(row.document_id for row in instructions if row.split == "test")
+    words = next(document.text for document in documents if document.document_id == held_out).split()
+    rows = [row for row in instructions if row.document_id != held_out]
+    trained = next(number for number, row in enumerate(rows) if row.split == "train")
+    quoting = changed(rows, trained, instruction=f"What did you mean by {' '.join(words[30:50])}?")
+    assert "decontaminated" not in audited(rows)
+    assert "decontaminated" in audited(quoting)
+
+
 @pytest.mark.parametrize("stage", ["sft", "dpo"])
 def test_a_checkpoint_that_was_tampered_with_is_refused_and_the_file_is_named(place, resources, context, stage):
     check = getattr(training, f"{stage}_manifest_is_whole")
