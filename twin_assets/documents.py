@@ -252,6 +252,26 @@ class DatasetConfig(Entity):
     )
 
 
+class TrainingPolicy(Entity):
+    """How an author's models are trained and promoted, where it is not as for everybody."""
+
+    approval: bool = Field(
+        default=False, description="Whether a person has to approve a candidate before it becomes the champion"
+    )
+    min_new_samples: int = Field(
+        default=1, ge=1, description="Rows that are new since the last training before it is trained again by itself"
+    )
+    min_hours_between: float = Field(
+        default=0.0, ge=0, description="Hours since the last training before it is trained again by itself"
+    )
+    sft: dict[str, str | int | float | bool] = Field(
+        default={}, description="Settings of supervised fine-tuning that differ from the defaults"
+    )
+    dpo: dict[str, str | int | float | bool] = Field(
+        default={}, description="Settings of preference optimisation that differ from the defaults"
+    )
+
+
 class Author(BaseModel):
     """One author file: whose writings, from where, and with whose consent."""
 
@@ -263,6 +283,7 @@ class Author(BaseModel):
     consent: Consent = Field(description="Nothing is collected without it")
     privacy: Privacy = Field(default=Privacy(), description="What is done about personal data in the writings")
     datasets: list[DatasetConfig] = Field(default=[], description="Rows made elsewhere, for the generator import")
+    training: TrainingPolicy = Field(default=TrainingPolicy(), description="How its models are trained and promoted")
 
     @field_validator("slug")
     @classmethod

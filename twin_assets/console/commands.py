@@ -8,10 +8,7 @@ from typing import Any
 
 import dagster as dg
 import yaml
-from rich.console import Console
 
-from resources.artifacts import ArtifactStore
-from resources.tracker import CHAMPION, Tracker, registered_name
 from resources.warehouse import Warehouse
 from resources.web import Web
 from twin_assets.collection.authors import author_slugs, load_author, load_authors, write_author
@@ -22,13 +19,12 @@ from twin_assets.collection.sources import collect_documents, must_be_collected
 from twin_assets.console.building import COLLECTED, Build, Builder
 from twin_assets.console.instance import local_instance
 from twin_assets.console.progress import RunProgress
+from twin_assets.console.saying import complain, say
 from twin_assets.console.staleness import AssetState
 from twin_assets.console.tables import print_rows
 from twin_assets.definitions import build_defs
 from twin_assets.documents import Author, Consent, RawDocument, SourceConfig, checked_slug, document_id_for
 from twin_assets.errors import UserError
-from twin_assets.inference.promoting import BY_HAND, record_promotion
-from twin_assets.inference.registration import BY_A_PERSON, PROMOTED_BY, PROMOTED_OVER
 from twin_assets.partitions import AUTHORS_PARTITION
 from twin_assets.settings import Settings
 
@@ -67,7 +63,7 @@ def add_author(
     if feeds or sitemaps or pages:
         found = "what there is to collect, the first build finds out"
     path = write_author(settings.authors_dir, author)
-    _say(f"Added {author.name} ({path.name}): {found}. Next: twin build {slug}")
+    say(f"Added {author.name} ({path.name}): {found}. Next: twin build {slug}")
 
 
 def list_authors(*, as_json: bool) -> None:
@@ -82,7 +78,7 @@ def list_authors(*, as_json: bool) -> None:
         for author in load_authors(Settings.load().authors_dir)
     ]
     if not rows and not as_json:
-        _say('There is no author yet. Add one: twin author add SLUG --folder DIR --consent "who gave it"')
+        say('There is no author yet. Add one: twin author add SLUG --folder DIR --consent "who gave it"')
         return
     print_rows(rows, title="Authors", as_json=as_json)
 
@@ -123,7 +119,7 @@ def import_documents(folder: Path, *, consent: str, as_json: bool) -> None:
             rows.append({"author": user.slug, "documents": documents, **counts.model_dump()})
     print_rows(rows, title=f"Imported from {folder}", as_json=as_json)
     if not as_json:
-        _say(f"Next: twin build {rows[0]['author']}")
+        say(f"Next: twin build {rows[0]['author']}")
 
 
 def export_documents(folder: Path, *, authors: list[str] | None, as_json: bool) -> None:
@@ -165,14 +161,14 @@ def build_author(author: str, *, until: str | None, force: bool, config: Path | 
         states = builder.states(author)
         rows = [_asset_row(instance, state, outcome) for state in states]
     if not as_json and set(outcome.built) <= {COLLECTED} and outcome.success:
-        _say(f"Everything of {author} is fresh: nothing was embedded, generated or trained.")
+        say(f"Everything of {author} is fresh: nothing was embedded, generated or trained.")
     print_rows(rows, title=f"The twin of {author}", as_json=as_json)
     for failure in outcome.failures:
-        _complain(failure)
+        complain(failure)
     if outcome.success:
         for state in states:
             for check, complaint in zip(state.failed_checks, state.complaints, strict=True):
-                _complain(f"check not passed: {state.asset}: {check}: {complaint}")
+                complain(f"check not passed: {state.asset}: {check}: {complaint}")
     if not outcome.success:
         sys.exit(1)
 
@@ -183,7 +179,7 @@ def show_status(author: str | None, *, as_json: bool) -> None:
     if author:
         load_author(settings.authors_dir, author)
     with _builder() as (builder, instance):
-        builder.register_authors(wanted=author, notice=_complain)
+        builder.register_authors(wanted=author, notice=complain)
         registered = instance.get_dynamic_partitions(AUTHORS_PARTITION)
         wanted = [author] if author else sorted(set(author_slugs(settings.authors_dir)) & set(registered))
         rows = [
@@ -199,25 +195,6 @@ def show_status(author: str | None, *, as_json: bool) -> None:
             if state.author or slug == wanted[0]
         ]
     print_rows(rows, title="Status", as_json=as_json)
-
-
-def promote_version(author: str, version: str) -> None:
-    """Make a registered version the champion by hand: in the registry, in the registration, and for what reads it."""
-    settings = Settings.load()
-    load_author(settings.authors_dir, author)
-    tracker = Tracker.from_settings(settings)
-    name = registered_name(author)
-    known = [item.version for item in tracker.versions(name)]
-    if version not in known:
-        raise UserError(f"{name} has no version {version!r}; it has: {', '.join(known) or 'none yet'}.")
-    # The gate reads what a person knew then: what was there already is not promoted over their choice.
-    by_hand = {"promotion": BY_HAND, PROMOTED_BY: BY_A_PERSON, PROMOTED_OVER: max(known, key=int)}
-    tracker.set_tags(name, version, by_hand)
-    tracker.set_alias(name, CHAMPION, version)
-    address = tracker.version_url(name, version)
-    with local_instance(settings) as instance:
-        record_promotion(instance, ArtifactStore.from_settings(settings), author, version, address=address)
-    _say(f"Version {version} of {name} is the champion now: {address}")
 
 
 @contextmanager
@@ -297,11 +274,3 @@ def _asset_row(instance: dg.DagsterInstance, state: AssetState, outcome: Build) 
         "what it holds": str(metadata["summary"].value) if "summary" in metadata else None,
         "data version": tags.get("dagster/data_version", "")[:12],
     }
-
-
-def _say(sentence: str) -> None:
-    Console().print(sentence, markup=False, highlight=False)
-
-
-def _complain(sentence: str) -> None:
-    Console(stderr=True, style="yellow").print(sentence, markup=False, highlight=False)

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from upath import UPath
 
 from resources.artifacts import refusals_told, writing
 from twin_assets.console.built_datasets import INSTRUCT, PREFERENCE, BuiltDatasets
+from twin_assets.console.saying import say
 from twin_assets.console.tables import print_rows
 from twin_assets.datasets.card import MADE, CardFacts, dataset_card, section_of, version_of
 from twin_assets.datasets.formats.writing import json_lines, writable
@@ -28,7 +28,7 @@ def export_dataset(slug: str, *, form: str, split: Split | None, out: Path | Non
     _write(folder, files, force=force)
     print_rows(_listing(files), title="Exported", as_json=as_json)
     if not as_json:
-        _say(f"They are in {folder}")
+        say(f"They are in {folder}")
 
 
 def push_dataset(slug: str, repo_id: str, *, form: str, private: bool, as_json: bool) -> None:
@@ -49,7 +49,7 @@ def push_dataset(slug: str, repo_id: str, *, form: str, private: bool, as_json: 
         address = _upload(Path(folder), repo_id, private=private, message=f"Dataset of {slug}, in the form {form}")
     print_rows(_listing(files), title="Pushed", as_json=as_json)
     if not as_json:
-        _say(f"It is at {address}")
+        say(f"It is at {address}")
 
 
 def _files(built: BuiltDatasets, *, form: str, split: Split | None) -> dict[str, str]:
@@ -123,7 +123,3 @@ def _listing(files: dict[str, str]) -> list[dict[str, Any]]:
         {"file": name, "rows": text.count("\n") if name != CARD else None, "bytes": len(text.encode())}
         for name, text in files.items()
     ]
-
-
-def _say(sentence: str) -> None:
-    Console().print(sentence, markup=False, highlight=False, soft_wrap=True)

@@ -3,7 +3,7 @@
 import pytest
 from small_author import AUTHOR, TINY, Place
 
-from twin_assets.console.commands import promote_version
+from twin_assets.console.models import promote_version
 from twin_assets.errors import UserError
 from twin_assets.inference.registration import Registration
 
