@@ -25,6 +25,8 @@ from upath import UPath
 
 from twin_assets.errors import UserError
 from twin_assets.settings import Settings
+from twin_assets.training.manifest import Manifest
+from twin_assets.training.storage import checkpoint_manifest, fetch_checkpoint, is_remote, place
 
 SCRATCH_SECONDS = 7 * 24 * 3600
 """Age after which what lies in a scratch place was left by a process that was killed."""
@@ -34,26 +36,53 @@ class ArtifactStore(dg.ConfigurableResource):  # type: ignore[type-arg]
     """A folder, or an object store, that holds every artifact."""
 
     root: str = Field(description="Folder or s3:// address of all artifacts")
+    cache: str = Field(default="", description="Folder that keeps checkpoints fetched from an object store")
 
     @classmethod
     def from_settings(cls, settings: Settings) -> "ArtifactStore":
         """Configure the store that the settings name."""
-        return cls(root=settings.artifacts_root)
+        return cls(root=settings.artifacts_root, cache=str(settings.home / "cache" / "checkpoints"))
 
     def path(self, asset: str, author: str | None = None, suffix: str = "") -> UPath:
         """Return where an artifact lies; `suffix` such as '.parquet' or '.html', none for a folder."""
-        return UPath(self.root) / (f"{asset}/{author}{suffix}" if author else f"{asset}{suffix}")
+        return place(self.root) / (f"{asset}/{author}{suffix}" if author else f"{asset}{suffix}")
+
+    def address(self, asset: str, author: str | None = None) -> str:
+        """Return where a dataset or checkpoint lies, as a training spec names it."""
+        path = self.path(asset, author)
+        return str(path) if is_remote(str(path)) else str(Path(path.path))
 
     def folder(self, asset: str, author: str | None = None) -> Path:
-        """Return the local folder of a checkpoint.
+        """Return the folder of a checkpoint on this machine; from an object store it is fetched, once, and verified.
 
         Raises:
-            UserError: If the store is not on this machine: models are loaded from local folders only.
+            ManifestError: If an object store holds no such checkpoint.
         """
-        path = self.path(asset, author)
-        if path.protocol not in {"", "file"}:
-            raise UserError(f"{path} is not a folder of this machine, as checkpoints need: set TWIN_ARTIFACTS_URI.")
-        return Path(path.path)
+        return self.at_hand(self.address(asset, author))
+
+    def at_hand(self, address: str) -> Path:
+        """Return the folder on this machine of the checkpoint at an address, fetched first if need be.
+
+        Raises:
+            ManifestError: If an object store holds no checkpoint there.
+        """
+        return fetch_checkpoint(address, Path(self.cache))
+
+    def loadable(self, model: str) -> str:
+        """Return what `from_pretrained` can load: a model of an object store is fetched, a path or hub id is itself.
+
+        Raises:
+            ManifestError: If an object store holds no checkpoint there.
+        """
+        return str(self.at_hand(model)) if is_remote(model) else model
+
+    def manifest(self, asset: str, author: str | None = None) -> Manifest:
+        """Return the manifest of a checkpoint; nothing else of it is read.
+
+        Raises:
+            ManifestError: If there is no such checkpoint.
+        """
+        return checkpoint_manifest(self.address(asset, author))
 
     def write_text(self, path: UPath, text: str) -> None:
         """Write a text whole or not at all."""

@@ -13,8 +13,9 @@ from pydantic import Field
 
 from twin_assets.documents import Entity
 from twin_assets.settings import PROJECT_ROOT, Settings
-from twin_assets.training.manifest import Manifest, ManifestError, read_manifest, verify_files, verify_manifest
+from twin_assets.training.manifest import Manifest, ManifestError
 from twin_assets.training.spec import TrainingSpec
+from twin_assets.training.storage import checkpoint_manifest, verified_checkpoint
 
 
 class TrainingOutcome(Entity):
@@ -37,18 +38,17 @@ class LocalTrainer(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     def finished(self, spec: TrainingSpec) -> Manifest | None:
         """Return the manifest of the checkpoint that answers this very spec, if it is there and whole."""
-        folder = Path(spec.output_uri)
-        if not (folder / "manifest.json").is_file():
+        try:
+            if checkpoint_manifest(spec.output_uri).spec_hash != spec.spec_hash:
+                return None
+        except ManifestError as error:
+            dg.get_dagster_logger().info(f"There is nothing to take over: {error}")
             return None
         try:
-            manifest = read_manifest(folder)
-            if manifest.spec_hash != spec.spec_hash:
-                return None
-            verify_files(folder, manifest)
+            return verified_checkpoint(spec.output_uri)
         except ManifestError as error:
-            dg.get_dagster_logger().warning(f"{folder} is damaged and will be trained again: {error}")
+            dg.get_dagster_logger().warning(f"{spec.output_uri} is damaged and will be trained again: {error}")
             return None
-        return manifest
 
     def train(self, context: dg.AssetExecutionContext, spec: TrainingSpec) -> TrainingOutcome:
         """Run the payload to its end and return what it left behind.
@@ -69,7 +69,7 @@ class LocalTrainer(dg.ConfigurableResource):  # type: ignore[type-arg]
             )
         # Without the implicit materialization, a payload that reported nothing is not a success.
         result = invocation.get_materialize_result(implicit_materialization=False)
-        manifest = verify_manifest(Path(spec.output_uri))
+        manifest = verified_checkpoint(spec.output_uri)
         reported = result.data_version.value if result.data_version else None
         if reported != manifest.data_version:
             raise dg.Failure(

@@ -90,3 +90,19 @@ def handbook():
     if not (HANDBOOK / "ArticleDocument.json").is_file():
         pytest.skip(f"the handbook's dump is not at {HANDBOOK.relative_to(PROJECT_ROOT.parent)} beside the checkout")
     return HANDBOOK
+
+
+@pytest.fixture
+def bucket(monkeypatch) -> Iterator[str]:
+    """The address of an empty bucket of a real object store on loopback, which clients find by their environment."""
+    import s3fs
+
+    from twin_assets_tests.object_store import BUCKET, object_store
+
+    with object_store() as environment:
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        # Clients are kept by fsspec, with the address of the store that was there when they were made.
+        s3fs.S3FileSystem.clear_instance_cache()
+        yield f"s3://{BUCKET}"
+        s3fs.S3FileSystem.clear_instance_cache()

@@ -31,6 +31,6 @@ def rejecting_model(source: str, base: BaseModelRef, artifacts: ArtifactStore, a
         ManifestError: If the SFT checkpoint is wanted and was never trained.
     """
     if source == "base":
-        return CausalModel(base.location, revision=base.revision), base.version
+        return CausalModel(artifacts.loadable(base.location), revision=base.revision), base.version
     folder = artifacts.folder("sft_checkpoint", author)
     return CausalModel(str(folder)), read_manifest(folder).data_version

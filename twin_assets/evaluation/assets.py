@@ -309,7 +309,9 @@ def leaderboard(
 
 def _models(artifacts: ArtifactStore, author: str, base_model: BaseModelRef) -> dict[str, tuple[CausalModel, str]]:
     """Return each model and its version, the base model first."""
-    models = {BASE: (CausalModel(base_model.location, revision=base_model.revision), base_model.version)}
+    models = {
+        BASE: (CausalModel(artifacts.loadable(base_model.location), revision=base_model.revision), base_model.version)
+    }
     for stage in ("sft", "dpo"):
         folder = artifacts.folder(f"{stage}_checkpoint", author)
         models[stage] = (CausalModel(str(folder)), read_manifest(folder).data_version)

@@ -104,10 +104,7 @@ def _demand_measured(artifacts: ArtifactStore, author: str, report: EvalReport) 
         UserError: If a checkpoint was trained anew since it was measured.
     """
     for stage in STAGES:
-        if (
-            report.scores_of(stage).version
-            != read_manifest(artifacts.folder(f"{stage}_checkpoint", author)).data_version
-        ):
+        if report.scores_of(stage).version != artifacts.manifest(f"{stage}_checkpoint", author).data_version:
             raise UserError(f"eval_report of {author} measured another {stage} checkpoint: build eval_report first.")
 
 

@@ -11,7 +11,7 @@ from resources.tracker import CANDIDATE, ModelVersion, Tracker, registered_name
 from twin_assets.checks import verdict
 from twin_assets.inference.assets import STAGES, registered_model
 from twin_assets.partitions import authors_partitions
-from twin_assets.training.manifest import ManifestError, read_manifest, verify_manifest
+from twin_assets.training.manifest import ManifestError, verify_manifest
 
 
 @dg.asset_check(asset=registered_model, partitions_def=authors_partitions, blocking=True)
@@ -20,7 +20,7 @@ def registered_is_what_was_trained(
 ) -> dg.AssetCheckResult:
     """The candidate is a checkpoint that is in the store, and the registry's copy of it is whole, file by file."""
     author, name = context.partition_key, registered_name(context.partition_key)
-    trained = {read_manifest(artifacts.folder(f"{stage}_checkpoint", author)).data_version for stage in STAGES}
+    trained = {artifacts.manifest(f"{stage}_checkpoint", author).data_version for stage in STAGES}
     candidates = [version for version in tracker.versions(name) if CANDIDATE in version.aliases]
     faults = [fault for version in candidates if (fault := _fault_of(version, trained, tracker))]
     return verdict(

@@ -4,15 +4,12 @@ An asset here says what is to be trained (a `TrainingSpec`); the payload trains 
 checkpoint goes straight to the store.
 """
 
-import shutil
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import dagster as dg
-from upath import UPath
 
-from resources.artifacts import ArtifactStore, scratch_beside
+from resources.artifacts import ArtifactStore
 from resources.io_managers import EVERY_AUTHOR, write_rows
 from resources.project import Project
 from resources.tracker import Tracker
@@ -29,11 +26,10 @@ from twin_assets.training.base import version_of
 from twin_assets.training.chat_template import chat_template, chat_template_hash
 from twin_assets.training.config import DPOConfig, PretrainConfig, SFTConfig, hyperparameters_of
 from twin_assets.training.corpus import training_side
-from twin_assets.training.history import read_history
 from twin_assets.training.hyperparameters import DPOHyperparameters, PretrainHyperparameters, SFTHyperparameters
-from twin_assets.training.manifest import read_manifest
 from twin_assets.training.plots import loss_curve
 from twin_assets.training.spec import TrainingSpec
+from twin_assets.training.storage import checkpoint_history, remove_folder
 
 PAYLOAD_VERSION = "2"
 """Raised when the payload's code changes what a spec is trained to."""
@@ -80,19 +76,21 @@ def base_model(
         rule=project.split_rule,
     )
     corpus = selected.documents
-    folder = artifacts.folder("base_model")
-    dataset = scratch_beside(folder.with_name("base_model.corpus"))
-    dataset.mkdir(parents=True)
+    address, version = artifacts.address("base_model"), str(rows_version(corpus).value)
+    # Named by its content: a run that takes over what a killed one began finds the same corpus at the same place.
+    corpus_name = f"base_model.corpus-{version[:12]}"
+    dataset = artifacts.path(corpus_name)
     try:
-        write_rows(UPath(dataset) / "train.parquet", corpus)
+        dataset.mkdir(parents=True, exist_ok=True)
+        write_rows(dataset / "train.parquet", corpus)
         spec = TrainingSpec(
             stage="pretrain",
             author=None,
             base_model=None,
             base_model_version=None,
-            dataset_uri=str(dataset),
-            dataset_version=str(rows_version(corpus).value),
-            output_uri=str(folder),
+            dataset_uri=artifacts.address(corpus_name),
+            dataset_version=version,
+            output_uri=address,
             hyperparameters=hyperparameters_of(config, PretrainHyperparameters),
             seed=project.seed,
             chat_template_hash=chat_template_hash(chat_template()),
@@ -100,11 +98,11 @@ def base_model(
         )
         outcome, run_id = _train(context, spec, trainer, tracker, force=config.force)
     finally:
-        shutil.rmtree(dataset, ignore_errors=True)
+        remove_folder(artifacts.address(corpus_name))
     metrics = outcome.manifest.metrics
     authors = {document.author for document in corpus}
     reference = BaseModelRef(
-        location=str(folder),
+        location=address,
         revision=None,
         licence=OFFLINE_LICENCE,
         version=outcome.manifest.data_version,
@@ -122,7 +120,7 @@ def base_model(
             "authors_without_file": len(selected.without_file),
             "documents": len(corpus),
             "documents_held_out_elsewhere": len(selected.held_out_elsewhere),
-            **_training_metadata(folder, outcome, run_id, tracker),
+            **_training_metadata(address, outcome, run_id, tracker),
         },
     )
 
@@ -160,9 +158,9 @@ def sft_checkpoint(
         base_model=base_model.location,
         base_model_version=base_model.version,
         base_model_revision=base_model.revision,
-        dataset_uri=str(artifacts.folder("instruct_dataset", context.partition_key)),
+        dataset_uri=artifacts.address("instruct_dataset", context.partition_key),
         dataset_version=_input_version(context, "instruct_dataset"),
-        output_uri=str(artifacts.folder("sft_checkpoint", context.partition_key)),
+        output_uri=artifacts.address("sft_checkpoint", context.partition_key),
         hyperparameters=hyperparameters_of(config, SFTHyperparameters),
         seed=project.seed,
         chat_template_hash=chat_template_hash(chat_template()),
@@ -196,15 +194,14 @@ def dpo_checkpoint(
 
     If training fails or is cancelled, the previous checkpoint stays whole, and the next run starts clean.
     """
-    sft = artifacts.folder("sft_checkpoint", context.partition_key)
     spec = TrainingSpec(
         stage="dpo",
         author=context.partition_key,
-        base_model=str(sft),
-        base_model_version=read_manifest(sft).data_version,
-        dataset_uri=str(artifacts.folder("preference_dataset", context.partition_key)),
+        base_model=artifacts.address("sft_checkpoint", context.partition_key),
+        base_model_version=artifacts.manifest("sft_checkpoint", context.partition_key).data_version,
+        dataset_uri=artifacts.address("preference_dataset", context.partition_key),
         dataset_version=_input_version(context, "preference_dataset"),
-        output_uri=str(artifacts.folder("dpo_checkpoint", context.partition_key)),
+        output_uri=artifacts.address("dpo_checkpoint", context.partition_key),
         hyperparameters=hyperparameters_of(config, DPOHyperparameters),
         seed=project.seed,
         chat_template_hash=chat_template_hash(chat_template()),
@@ -243,7 +240,7 @@ def _checkpoint(
         metadata={
             "summary": summary_of(metrics),
             "base_model_version": str(spec.base_model_version),
-            **_training_metadata(Path(spec.output_uri), outcome, run_id, tracker),
+            **_training_metadata(spec.output_uri, outcome, run_id, tracker),
         },
     )
 
@@ -285,21 +282,21 @@ def _train(
         params=spec.hyperparameters.model_dump(),
         metrics=outcome.manifest.metrics,
         files={
-            "loss.png": loss_curve(read_history(Path(spec.output_uri))),
-            "manifest.json": (Path(spec.output_uri) / "manifest.json").read_bytes(),
+            "loss.png": loss_curve(checkpoint_history(spec.output_uri)),
+            "manifest.json": outcome.manifest.model_dump_json(indent=2).encode(),
         },
     )
     return outcome, run_id
 
 
-def _training_metadata(folder: Path, outcome: TrainingOutcome, run_id: str | None, tracker: Tracker) -> dict[str, Any]:
+def _training_metadata(address: str, outcome: TrainingOutcome, run_id: str | None, tracker: Tracker) -> dict[str, Any]:
     return {
-        "dagster/uri": str(folder),
+        "dagster/uri": address,
         "reused": outcome.reused,
         "spec_hash": outcome.manifest.spec_hash,
         **readable(outcome.manifest.metrics),
         **({"mlflow_run": dg.MetadataValue.url(tracker.run_url(run_id))} if run_id else {}),
-        "loss_curve": picture(loss_curve(read_history(folder)), "Loss by step"),
+        "loss_curve": picture(loss_curve(checkpoint_history(address)), "Loss by step"),
     }
 
 

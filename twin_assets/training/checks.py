@@ -1,7 +1,6 @@
 """Checks of training: the checkpoint is whole, and it learnt something."""
 
 from collections.abc import Iterable
-from pathlib import Path
 
 import dagster as dg
 
@@ -10,8 +9,9 @@ from twin_assets.checks import none_of, verdict
 from twin_assets.documents import BaseModelRef, CleanedDocument
 from twin_assets.partitions import authors_partitions
 from twin_assets.training.assets import base_model, dpo_checkpoint, sft_checkpoint
-from twin_assets.training.history import loss_by_quarter, read_history
-from twin_assets.training.manifest import ManifestError, read_manifest, verify_manifest
+from twin_assets.training.history import loss_by_quarter
+from twin_assets.training.manifest import Manifest, ManifestError
+from twin_assets.training.storage import checkpoint_history, verified_checkpoint
 
 
 @dg.asset_check(asset=base_model, blocking=True, name="manifest_is_whole")
@@ -19,7 +19,7 @@ def base_model_is_whole(base_model: BaseModelRef) -> dg.AssetCheckResult:
     """Every file of a model that was trained here has the hash that its manifest names."""
     if base_model.n_parameters is None:
         return verdict(passed=True, expected="nothing: the model was not trained here", actual=base_model.location)
-    return _is_whole(Path(base_model.location))
+    return _is_whole(base_model.location)
 
 
 def _checkpoint_checks(checkpoint: dg.AssetsDefinition) -> list[dg.AssetChecksDefinition]:
@@ -28,12 +28,12 @@ def _checkpoint_checks(checkpoint: dg.AssetsDefinition) -> list[dg.AssetChecksDe
     @dg.asset_check(asset=checkpoint, partitions_def=authors_partitions, blocking=True)
     def manifest_is_whole(context: dg.AssetCheckExecutionContext, artifacts: ArtifactStore) -> dg.AssetCheckResult:
         """Every file of the checkpoint has the hash that its manifest names."""
-        return _is_whole(artifacts.folder(asset, context.partition_key))
+        return _is_whole(artifacts.address(asset, context.partition_key))
 
     @dg.asset_check(asset=checkpoint, partitions_def=authors_partitions)
     def loss_fell(context: dg.AssetCheckExecutionContext, artifacts: ArtifactStore) -> dg.AssetCheckResult:
         """The training loss is lower in the last quarter of the run than in the first."""
-        quarters = loss_by_quarter(read_history(artifacts.folder(asset, context.partition_key)))
+        quarters = loss_by_quarter(checkpoint_history(artifacts.address(asset, context.partition_key)))
         return verdict(
             passed=quarters is not None and quarters[1] < quarters[0],
             expected="a lower loss in the last quarter of the run",
@@ -53,14 +53,14 @@ def _checkpoint_checks(checkpoint: dg.AssetsDefinition) -> list[dg.AssetChecksDe
         context: dg.AssetCheckExecutionContext, cleaned_documents: list[CleanedDocument], artifacts: ArtifactStore
     ) -> dg.AssetCheckResult:
         """No document that the checkpoint was trained on has been deleted since."""
-        return _nothing_is_gone(artifacts.folder(asset, context.partition_key), cleaned_documents)
+        return _nothing_is_gone(artifacts.manifest(asset, context.partition_key), cleaned_documents)
 
     return [manifest_is_whole, loss_fell, trained_on_what_is_there]
 
 
-def _nothing_is_gone(folder: Path, documents: Iterable[CleanedDocument]) -> dg.AssetCheckResult:
+def _nothing_is_gone(manifest: Manifest, documents: Iterable[CleanedDocument]) -> dg.AssetCheckResult:
     """Return whether every document that a checkpoint was trained on is still there; those that are gone are named."""
-    trained_on = read_manifest(folder).trained_on
+    trained_on = manifest.trained_on
     if trained_on is None:
         return verdict(
             passed=False,
@@ -76,9 +76,9 @@ def _nothing_is_gone(folder: Path, documents: Iterable[CleanedDocument]) -> dg.A
     )
 
 
-def _is_whole(folder: Path) -> dg.AssetCheckResult:
+def _is_whole(address: str) -> dg.AssetCheckResult:
     try:
-        manifest = verify_manifest(folder)
+        manifest = verified_checkpoint(address)
     except ManifestError as error:
         return verdict(passed=False, expected="every file as in the manifest", actual=str(error))
     return verdict(passed=True, expected="every file as in the manifest", actual=f"{len(manifest.files)} files")

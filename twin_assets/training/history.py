@@ -18,7 +18,12 @@ def read_history(folder: Path) -> list[dict[str, Any]]:
     path = folder / HISTORY
     if not path.is_file():
         raise ManifestError(f"{folder} has no {HISTORY}: train the checkpoint again.")
-    rows: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
+    return parse_history(path.read_text(encoding="utf-8"))
+
+
+def parse_history(text: str) -> list[dict[str, Any]]:
+    """Return the logged rows that the text of a log holds."""
+    rows: list[dict[str, Any]] = json.loads(text)
     return rows
 
 

@@ -14,6 +14,7 @@ from twin_assets.training.chat_template import chat_template_hash
 from twin_assets.training.hyperparameters import DPOHyperparameters, PretrainHyperparameters, SFTHyperparameters
 from twin_assets.training.manifest import Manifest, read_manifest
 from twin_assets.training.spec import TrainingSpec
+from twin_assets.training.storage import checkpoint_manifest
 
 WORDS = [
     *("the", "tide", "table", "a", "lantern", "keeper", "writes", "slowly", "and"),
@@ -85,7 +86,7 @@ def train(spec: TrainingSpec, folder: Path) -> Manifest:
     process = start(spec, folder)
     _, errors = process.communicate(timeout=300)
     assert process.returncode == 0, errors
-    return read_manifest(Path(spec.output_uri))
+    return checkpoint_manifest(spec.output_uri)
 
 
 @pytest.fixture(scope="session")

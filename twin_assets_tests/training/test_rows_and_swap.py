@@ -2,9 +2,10 @@
 
 import pytest
 
-from twin_assets.training.payload.checkpoint import local_folder, recover, replacing
+from twin_assets.training.payload.checkpoint import recover, replacing
 from twin_assets.training.payload.rows import read_rows, spread
 from twin_assets.training.spec import TrainingError
+from twin_assets.training.storage import StorageError, local_folder
 from twin_assets_tests.training.conftest import row_of, write_rows
 
 
@@ -84,5 +85,5 @@ def test_a_crash_between_the_two_renames_is_undone(tmp_path):
 
 
 def test_a_remote_folder_is_refused():
-    with pytest.raises(TrainingError, match="is not a local folder"):
+    with pytest.raises(StorageError, match="is not a local folder"):
         local_folder("s3://bucket/model")

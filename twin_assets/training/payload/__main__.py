@@ -14,10 +14,12 @@ from typing import NoReturn
 
 from twin_assets.errors import UserError
 from twin_assets.training.chat_template import chat_template_hash
-from twin_assets.training.payload.checkpoint import local_folder
+from twin_assets.training.manifest import Manifest
 from twin_assets.training.payload.launcher import Launcher, open_launcher
+from twin_assets.training.payload.places import brought_here
 from twin_assets.training.payload.rows import read_rows
 from twin_assets.training.spec import TrainingError, TrainingSpec
+from twin_assets.training.storage import is_remote, local_folder, publish_checkpoint
 
 REFUSED = 2
 
@@ -55,11 +57,31 @@ def run(spec_file: Path, launcher: Launcher) -> None:
     Raises:
         TrainingError: If anything is wrong with the spec, the dataset or the result.
     """
-    spec = TrainingSpec.read(spec_file)
+    asked = TrainingSpec.read(spec_file)
+    check_chat_template(asked)
+    with brought_here(asked, launcher) as spec:
+        manifest = train_here(spec, asked, launcher)
+        if manifest and is_remote(asked.output_uri):
+            launcher.say(f"The checkpoint goes to {asked.output_uri}")
+            publish_checkpoint(local_folder(spec.output_uri), asked.output_uri)
+    if manifest:
+        launcher.finish(
+            {**manifest.metrics, "spec_hash": manifest.spec_hash, "seed": asked.seed},
+            data_version=manifest.data_version,
+        )
+
+
+def train_here(spec: TrainingSpec, asked: TrainingSpec, launcher: Launcher) -> Manifest | None:
+    """Train on a dataset that lies on this machine.
+
+    Args:
+        spec: The run, with addresses on this machine.
+        asked: The spec as it was given.
+        launcher: Who is told of the progress.
+    """
     dataset = local_folder(spec.dataset_uri)
     train = read_rows(dataset, spec.stage, split="train")
     test = read_rows(dataset, spec.stage, split="test")
-    check_chat_template(spec)
     launcher.say(f"{spec.stage} on {len(train)} rows, {len(test)} held out")
     # cuBLAS is deterministic only with a fixed workspace, and reads this when it starts.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
@@ -68,12 +90,7 @@ def run(spec_file: Path, launcher: Launcher) -> None:
     # Imported last: torch takes seconds, and a spec that is refused needs none of it.
     from twin_assets.training.payload.training import train_checkpoint
 
-    manifest = train_checkpoint(spec, train, test, launcher)
-    if manifest:
-        launcher.finish(
-            {**manifest.metrics, "spec_hash": manifest.spec_hash, "seed": spec.seed},
-            data_version=manifest.data_version,
-        )
+    return train_checkpoint(spec, train, test, launcher, asked=asked)
 
 
 def check_chat_template(spec: TrainingSpec) -> None:

@@ -10,24 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from twin_assets.training.spec import TrainingError
-
 PARTIAL = ".partial-"
 REPLACED = ".replaced-"
-
-
-def local_folder(uri: str) -> Path:
-    """Return the folder that a spec's URI names.
-
-    Raises:
-        TrainingError: If it is not a local path: the launcher brings remote data to the machine and the result back.
-    """
-    scheme, separator, rest = uri.partition("://")
-    if not separator:
-        return Path(uri).absolute()
-    if scheme != "file":
-        raise TrainingError(f"{uri} is not a local folder: let the launcher copy it to the training machine first.")
-    return Path(rest)
 
 
 @contextmanager

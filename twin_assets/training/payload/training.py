@@ -10,19 +10,29 @@ import time
 from collections.abc import Callable
 
 from twin_assets.training.manifest import HISTORY, Manifest, write_manifest
-from twin_assets.training.payload.checkpoint import local_folder, replacing
+from twin_assets.training.payload.checkpoint import replacing
 from twin_assets.training.payload.doubts import Trained, read_back
 from twin_assets.training.payload.launcher import Launcher, is_first_process
 from twin_assets.training.payload.reporting import ReportingCallback, TrackingLog
 from twin_assets.training.payload.rows import Rows
 from twin_assets.training.payload.runtime import library_versions, prepare_process
 from twin_assets.training.spec import Stage, TrainingSpec
+from twin_assets.training.storage import local_folder
 
 Train = Callable[..., Trained]
 
 
-def train_checkpoint(spec: TrainingSpec, train: Rows, test: Rows, launcher: Launcher) -> Manifest | None:
+def train_checkpoint(
+    spec: TrainingSpec, train: Rows, test: Rows, launcher: Launcher, *, asked: TrainingSpec | None = None
+) -> Manifest | None:
     """Train what the spec asks for and put it in its place.
+
+    Args:
+        spec: The run, with addresses on this machine.
+        train: Rows to train on.
+        test: Rows to take the evaluation loss on.
+        launcher: Who is told of the progress.
+        asked: The spec as it was given, which the manifest names; `spec` itself without it.
 
     Returns:
         The manifest of the checkpoint; None in the second and later processes of one training, which write nothing.
@@ -45,7 +55,7 @@ def train_checkpoint(spec: TrainingSpec, train: Rows, test: Rows, launcher: Laun
         (folder / HISTORY).write_text(json.dumps(callback.history, indent=1) + "\n", encoding="utf-8")
         return write_manifest(
             folder,
-            spec=spec,
+            spec=asked or spec,
             libraries=library_versions(),
             # A general row, or a correction that the author signed, stands in no document.
             trained_on=[row["document_id"] for row in train if row["document_id"]],

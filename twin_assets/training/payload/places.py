@@ -1,0 +1,40 @@
+"""Where a run finds its dataset and its base model, and leaves its checkpoint: on this machine, whatever the addresses.
+
+What lies in an object store is fetched into a scratch folder first; the checkpoint is trained beside it, and published
+by the program when it is whole. See `training.storage` for how.
+"""
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from twin_assets.training.payload.launcher import Launcher
+from twin_assets.training.spec import TrainingSpec
+from twin_assets.training.storage import fetch_checkpoint, fetch_folder, is_remote
+
+
+@contextmanager
+def brought_here(asked: TrainingSpec, launcher: Launcher) -> Iterator[TrainingSpec]:
+    """Yield the spec with addresses on this machine; what was fetched for it goes away with the block.
+
+    Raises:
+        UserError: If something is not at its address.
+    """
+    remote = [
+        address for address in (asked.dataset_uri, asked.base_model, asked.output_uri) if is_remote(address or "")
+    ]
+    if not remote:
+        yield asked
+        return
+    with tempfile.TemporaryDirectory(prefix="twin-payload-") as name:
+        scratch = Path(name)
+        if is_remote(asked.dataset_uri):
+            launcher.say(f"The dataset comes from {asked.dataset_uri}")
+        dataset = fetch_folder(asked.dataset_uri, scratch / "dataset")
+        base_model = asked.base_model
+        if base_model and is_remote(base_model):
+            launcher.say(f"The base model comes from {base_model}")
+            base_model = str(fetch_checkpoint(base_model, scratch / "models"))
+        output = str(scratch / "checkpoint") if is_remote(asked.output_uri) else asked.output_uri
+        yield asked.model_copy(update={"dataset_uri": str(dataset), "base_model": base_model, "output_uri": output})
