@@ -10,7 +10,6 @@ import re
 import ssl
 from dataclasses import replace
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 from urllib.parse import urlsplit
@@ -21,11 +20,10 @@ from resources.answers import RawAnswer, raw_answer_of
 from resources.dialect import Dialect, Format, Request, parameters_of, simpler_than
 from twin_assets.asking import NO_ANSWER, NOT_TAKEN
 from twin_assets.errors import UserError
+from twin_assets.retry_after import seconds_to_wait
 from twin_assets.settings import without_userinfo
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from openai import APIConnectionError, APIStatusError
 
 ADAPTABLE = frozenset({400, 422})
@@ -239,23 +237,6 @@ class _NotUnderstoodError(Exception):
     def __init__(self, says: str) -> None:
         super().__init__(says)
         self.says = says
-
-
-def seconds_to_wait(headers: "Mapping[str, str]", now: datetime) -> float | None:
-    """Return how long a server asks to be left alone; None if it does not say.
-
-    It says so in `retry-after-ms` (OpenAI), or in Retry-After: in seconds, or as a date (RFC 9110, section 10.2.3).
-    """
-    milliseconds, written = headers.get("retry-after-ms", ""), headers.get("retry-after", "").strip()
-    if re.fullmatch(r"[0-9]{1,12}(?:\.[0-9]*)?", milliseconds):
-        return float(milliseconds) / 1000
-    if re.fullmatch(r"[0-9]{1,9}(?:\.[0-9]*)?", written):
-        return float(written)
-    try:
-        then = parsedate_to_datetime(written)
-    except (ValueError, OverflowError):
-        return None
-    return max(0.0, ((then if then.tzinfo else then.replace(tzinfo=UTC)) - now).total_seconds())
 
 
 def _said(error: "APIStatusError") -> str:

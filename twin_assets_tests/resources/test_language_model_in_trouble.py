@@ -10,7 +10,6 @@ from time import monotonic
 import pytest
 from pydantic import BaseModel, SecretStr
 
-from resources.endpoint import seconds_to_wait
 from resources.language_model import Teacher
 from twin_assets.asking import NO_ANSWER, Question
 from twin_assets.errors import UserError
@@ -121,24 +120,6 @@ def test_while_a_server_asks_to_be_left_alone_no_other_question_is_sent(serve, t
     # One more was under way already.
     assert [number for number, time in times if time - begun < 0.9] in ([0], [0, 1])
     assert len(times) == 7
-
-
-@pytest.mark.parametrize(
-    ("written", "seconds"),
-    [
-        ("7", 7.0),
-        ("1.5", 1.5),
-        ("Fri, 02 Jan 2026 03:04:15 GMT", 10.0),
-        ("Thu, 01 Jan 2026 00:00:00 GMT", 0.0),
-        ("soon", None),
-        ("-3", None),
-        ("", None),
-        ("\N{SUPERSCRIPT TWO}", None),
-    ],
-)
-def test_how_long_to_wait_is_seconds_or_a_date(written, seconds):
-    now = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
-    assert seconds_to_wait({"retry-after": written}, now) == seconds
 
 
 def test_a_wait_without_end_is_cut_short(serve, teacher, monkeypatch):

@@ -4,8 +4,6 @@ Redirects are not followed, nothing is asked twice, and no host is spared here; 
 """
 
 import ssl
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from types import TracebackType
 from typing import Self
 
@@ -17,6 +15,7 @@ from twin_assets.collection.contract import WebLimits
 from twin_assets.collection.web.answers import Answer, Failed, HostTrouble, Refused, Retryable
 from twin_assets.collection.web.clock import Clock
 from twin_assets.collection.web.guard import PublicResolver, check_address
+from twin_assets.retry_after import seconds_to_wait
 
 TRANSIENT_STATUSES = frozenset({429, 502, 503, 504})
 """Answers after which asking again may succeed (RFC 6585, section 4; RFC 9110, section 15.6)."""
@@ -86,7 +85,7 @@ class Transport:
                     headers=_headers(response),
                 )
                 if response.status in TRANSIENT_STATUSES:
-                    after = seconds_to_wait(answer.headers.get("retry-after"), self._clock.now())
+                    after = seconds_to_wait(answer.headers, self._clock.now())
                     reason = whole_characters(response.reason or "")
                     raise Retryable(f"the server answers {response.status} {reason}", after)
                 body = await _body(response, limit) if 200 <= response.status < 300 else b""
@@ -119,19 +118,6 @@ def _headers(response: aiohttp.ClientResponse) -> dict[str, str]:
         if whole == value or name.lower() not in TAKEN_AS_THEY_ARE:
             headers[name.lower()] = whole
     return headers
-
-
-def seconds_to_wait(retry_after: str | None, now: datetime) -> float | None:
-    """Return how long a Retry-After header asks to wait: seconds, or a date (RFC 9110, section 10.2.3)."""
-    if not retry_after:
-        return None
-    if retry_after.strip().isdecimal():
-        return float(retry_after)
-    try:
-        then = parsedate_to_datetime(retry_after)
-    except (ValueError, OverflowError):
-        return None
-    return max(0.0, ((then if then.tzinfo else then.replace(tzinfo=UTC)) - now).total_seconds())
 
 
 async def _body(response: aiohttp.ClientResponse, limit: int) -> bytes:

@@ -1,7 +1,5 @@
 """Addresses: one form each, the platform of a host exactly, and which of them may be asked."""
 
-from datetime import UTC, datetime
-
 import pytest
 
 from twin_assets.collection.web.addresses import normalised, platform_of
@@ -13,7 +11,6 @@ from twin_assets.collection.web.publications import (
     medium_publication,
     substack_publication,
 )
-from twin_assets.collection.web.transport import seconds_to_wait
 
 
 @pytest.mark.parametrize(
@@ -95,18 +92,3 @@ def test_which_pages_of_a_publication_are_writings():
     assert not is_medium_story("https://medium.com/@ann/about")
     assert is_substack_post("https://ann.substack.com/p/on-words")
     assert not is_substack_post("https://ann.substack.com/p/on-words/comments")
-
-
-@pytest.mark.parametrize(
-    ("written", "seconds"),
-    [
-        (None, None),
-        ("7", 7),
-        ("Sat, 01 Jun 2024 00:00:30 GMT", 30),
-        ("Fri, 31 May 2024 00:00:00 GMT", 0),
-        ("soon", None),
-        ("²", None),
-    ],
-)
-def test_retry_after_is_seconds_or_a_date(written, seconds):
-    assert seconds_to_wait(written, datetime(2024, 6, 1, tzinfo=UTC)) == seconds
