@@ -1,0 +1,181 @@
+"""The memory of a training: weights, gradients, optimizer states, activations, logits and what the framework takes.
+
+Memory = parameters + gradients + optimizer states + activations (LLM Engineer's Handbook, 5.13). The counts are those of
+this platform's payload: transformers' Llama block with SDPA attention, TRL's tiled output layer, PEFT's float32 adapters.
+"""
+
+from dataclasses import dataclass, fields
+
+from twin_assets.training.estimating.plan import TrainingPlan
+
+NF4_BYTES = 4.127 / 8
+"""Bytes of a weight in 4-bit NormalFloat with double quantisation: 4 bits, and 0.127 for the constants (Dettmers et al.
+2023, QLoRA, section 3)."""
+
+ADAPTER_BYTES = 4
+"""PEFT keeps adapters in float32 whatever the base model is in (`autocast_adapter_dtype`)."""
+
+TILE_TOKENS, TILE_VOCABULARY = 4096, 32768
+"""The tiles in which TRL 1.x computes log-probabilities, so that the logits are never there as a whole."""
+
+GPU_OVERHEAD = 1 * 2**30
+"""CUDA context, kernels and cuBLAS workspaces: half to one GiB, by GPU and driver. An assumption."""
+
+CPU_OVERHEAD = 3 * 2**28
+"""A process with torch, transformers, TRL and datasets loaded, before there is a model: 0.75 GiB. An assumption, close to
+what the payload takes on Linux."""
+
+FRAGMENTATION = 0.05
+"""Share of everything else that the allocator cannot use. An assumption; PyTorch gives none."""
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Bytes on one device, at the worst moment of a step."""
+
+    weights: int
+    gradients: int
+    optimizer: int
+    activations: int
+    logits: int
+    reference: int
+    overhead: int
+
+    @property
+    def total(self) -> int:
+        """All of them together."""
+        return sum(int(getattr(self, field.name)) for field in fields(self))
+
+
+def memory_of(plan: TrainingPlan, *, gpu: bool) -> Memory:
+    """Return what one process of a training takes.
+
+    Args:
+        plan: The training.
+        gpu: Whether it runs on a GPU; a CPU also merges the adapter in the same memory.
+    """
+    weights, gradients, optimizer = weight_bytes(plan), gradient_bytes(plan), optimizer_bytes(plan)
+    activations, logits = activation_bytes(plan), logit_bytes(plan, gpu=gpu)
+    if not gpu and plan.method != "full":
+        # When training is over, the base model is loaded once more and the adapter merged into it; activations are gone.
+        activations = max(activations, int(plan.architecture.parameters * plan.compute_bytes) - logits)
+    reference = reference_bytes(plan)
+    parts = weights + gradients + optimizer + activations + logits + reference
+    overhead = (GPU_OVERHEAD if gpu else CPU_OVERHEAD) + int(FRAGMENTATION * parts)
+    return Memory(weights, gradients, optimizer, activations, logits, reference, overhead)
+
+
+def weight_bytes(plan: TrainingPlan) -> int:
+    """Return the bytes of the weights: 4 in fp32 or 2 in bf16 each, a little over half a byte in QLoRA.
+
+    QLoRA quantises the linear layers of the blocks alone; embeddings, output layer and norms stay as they are. An adapter
+    comes on top. ZeRO-3 divides the weights among the processes (Rajbhandari et al. 2020, section 5.3).
+    """
+    model = plan.architecture
+    if plan.method == "full":
+        total = float(model.parameters * plan.compute_bytes)
+    elif plan.method == "qlora":
+        unquantised = model.parameters - model.linear_parameters
+        total = model.linear_parameters * NF4_BYTES + unquantised * plan.compute_bytes
+    else:
+        total = float(model.parameters * plan.compute_bytes)
+    if plan.method != "full":
+        total += plan.trainable * ADAPTER_BYTES
+    return int(total / (plan.processes if plan.zero_stage >= 3 else 1))
+
+
+def gradient_bytes(plan: TrainingPlan) -> int:
+    """Return the bytes of the gradients: one number per trained parameter, in its type.
+
+    From ZeRO-2 on they are divided among the processes (Rajbhandari et al. 2020, section 5.2).
+    """
+    total = plan.trainable * _trained_bytes(plan)
+    return total // (plan.processes if plan.zero_stage >= 2 else 1)
+
+
+def optimizer_bytes(plan: TrainingPlan) -> int:
+    """Return the bytes of the optimizer's states.
+
+    AdamW keeps two numbers per trained parameter, in its type: 8 bytes in fp32, so that full training in fp32 takes 16
+    bytes per parameter (LLM Engineer's Handbook, 5.13). 8-bit AdamW keeps two bytes (Dettmers et al. 2022), Adafactor a
+    row and a column per matrix, next to nothing. DeepSpeed trains bf16 weights through a float32 copy with float32
+    states, 12 bytes, and divides them among the processes from stage 1 on (Rajbhandari et al. 2020, section 5.1: K = 12).
+    """
+    each = _trained_bytes(plan)
+    states = {"adamw_torch": 2.0 * each, "adamw_8bit": 2.0, "adafactor": 0.01 * each}[plan.optimizer]
+    if plan.zero_stage and each == 2:
+        states += 4 + (4 if plan.optimizer == "adamw_torch" else 0)
+    return int(plan.trainable * states / (plan.processes if plan.zero_stage else 1))
+
+
+def activation_bytes(plan: TrainingPlan) -> int:
+    """Return the bytes that the forward pass keeps for the backward pass.
+
+    Counted tensor by tensor, as Korthikanti et al. (2022, Reducing Activation Recomputation, section 4.1) do for GPT, here
+    for the Llama block. There is no term in the square of the length: SDPA keeps queries, keys, values, output and one
+    number per head, not the scores. With gradient checkpointing only the input of each block is kept (2sbh in section
+    5), and one block is computed again.
+    """
+    model, c = plan.architecture, plan.compute_bytes
+    block = _block_bytes_per_token(plan)
+    # Final norm: its input in float32, and its output, which the output layer takes.
+    rest = model.hidden_size * (4 + c)
+    if plan.gradient_checkpointing:
+        per_token = model.layers * model.hidden_size * c + block + rest
+    else:
+        per_token = model.layers * block + rest
+    return plan.tokens * per_token
+
+
+def _block_bytes_per_token(plan: TrainingPlan) -> int:
+    model, c = plan.architecture, plan.compute_bytes
+    h, i = model.hidden_size, model.intermediate_size
+    q, kv = model.heads * model.head_size, model.kv_heads * model.head_size
+    # RMSNorm computes in float32; each of the two keeps its input in it.
+    norms = 2 * 4 * h
+    # q, k, v after their rotation, the output, and a float32 logsumexp per head.
+    attention = c * (2 * q + 2 * kv) + 4 * model.heads
+    # SiLU keeps its input, the product both of its factors.
+    gated = c * 3 * i
+    if plan.method == "full":
+        # The normalised values for the norms' own weights; then one input each for q, k, v together, for gate and up
+        # together, and for down. The input of o is the output of the attention, kept already.
+        inputs = c * (2 * h + h + h + i)
+    elif plan.precision == "fp32":
+        # The adapters' A share the inputs of their layers; B keeps what A gives.
+        inputs = c * (h + h + i) + c * 7 * plan.lora_rank
+    else:
+        # PEFT casts the input to the adapter's float32 and autocast back: every adapter keeps a copy of its own.
+        inputs = c * (3 * h + q + 2 * h + i) + c * 7 * plan.lora_rank
+    return norms + attention + gated + inputs
+
+
+def logit_bytes(plan: TrainingPlan, *, gpu: bool) -> int:
+    """Return the bytes of the output layer's work.
+
+    SFT and DPO: one tile of TRL's, the float32 gradient of the hidden states and, in full training, of the layer itself;
+    without a Triton kernel, on a CPU, a tile is also held in float32 about four times over. Pretraining, by the plain
+    trainer: logits, their float32 copy, its log-softmax and its gradient.
+    """
+    model, c = plan.architecture, plan.compute_bytes
+    if plan.stage == "pretrain":
+        return plan.tokens * model.vocabulary * (c + 8 + (4 if c < 4 else 0))
+    tile = min(plan.tokens, TILE_TOKENS)
+    kernel = tile * TILE_VOCABULARY * c + (0 if gpu else tile * min(model.vocabulary, TILE_VOCABULARY) * 16)
+    hidden = plan.tokens * model.hidden_size * 4
+    layer = model.vocabulary * model.hidden_size * 4 if plan.method == "full" else 0
+    return kernel + hidden + layer
+
+
+def reference_bytes(plan: TrainingPlan) -> int:
+    """Return the bytes of DPO's reference model: a second model in full training, nothing with an adapter.
+
+    With an adapter the reference is the model with its adapter off. Its pass keeps no activations.
+    """
+    if plan.stage != "dpo" or plan.method != "full":
+        return 0
+    return plan.architecture.parameters * plan.compute_bytes // (plan.processes if plan.zero_stage >= 3 else 1)
+
+
+def _trained_bytes(plan: TrainingPlan) -> int:
+    return plan.compute_bytes if plan.method == "full" else ADAPTER_BYTES

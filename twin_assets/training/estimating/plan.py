@@ -1,0 +1,117 @@
+"""What is to be estimated: a model, and the settings of a training that decide memory and time.
+
+The settings come from a spec's hyperparameters; what they cost stands in `memory` and `compute`.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from twin_assets.training.estimating.architecture import Architecture
+from twin_assets.training.hyperparameters import Hyperparameters, PretrainHyperparameters
+from twin_assets.training.spec import Stage
+
+Method = Literal["full", "lora", "qlora"]
+Precision = Literal["fp32", "bf16"]
+Optimizer = Literal["adamw_torch", "adamw_8bit", "adafactor"]
+
+OPTIMIZERS: dict[str, Optimizer] = {
+    "adamw_8bit": "adamw_8bit",
+    "adamw_bnb_8bit": "adamw_8bit",
+    "paged_adamw_8bit": "adamw_8bit",
+    "adafactor": "adafactor",
+}
+"""Optimizers that keep less than AdamW, by the names that transformers gives them; any other counts as AdamW."""
+
+
+@dataclass(frozen=True)
+class TrainingPlan:
+    """A model and the settings that decide what training it takes."""
+
+    stage: Stage
+    architecture: Architecture
+    method: Method
+    precision: Precision
+    batch_size: int
+    """Rows, or pairs in DPO, per process and forward pass."""
+    gradient_accumulation: int
+    max_length: int
+    """Tokens of the longest sequence in a batch."""
+    gradient_checkpointing: bool
+    lora_rank: int
+    optimizer: Optimizer = "adamw_torch"
+    zero_stage: int = 0
+    """DeepSpeed ZeRO stage; 0 without DeepSpeed."""
+    processes: int = 1
+    """Processes, one for each GPU."""
+    packing: bool = False
+
+    @property
+    def sequences(self) -> int:
+        """Sequences per process and forward pass: DPO reads chosen and rejected together."""
+        return self.batch_size * (2 if self.stage == "dpo" else 1)
+
+    @property
+    def tokens(self) -> int:
+        """Tokens per process and forward pass, at most."""
+        return self.sequences * self.max_length
+
+    @property
+    def compute_bytes(self) -> int:
+        """Bytes of one number that the model computes with."""
+        return 2 if self.precision == "bf16" else 4
+
+    @property
+    def trainable(self) -> int:
+        """Parameters that are trained."""
+        if self.method == "full":
+            return self.architecture.parameters
+        return self.architecture.lora_parameters(self.lora_rank)
+
+
+def plan_for(
+    stage: Stage, settings: Hyperparameters, architecture: Architecture, *, gpu: bool, processes: int = 1
+) -> TrainingPlan:
+    """Return the plan of a stage's hyperparameters.
+
+    A setting that these hyperparameters do not have takes what the payload does without it: LoRA, AdamW, no ZeRO.
+
+    Args:
+        stage: The stage.
+        settings: Its hyperparameters.
+        architecture: The model that is trained.
+        gpu: Whether it is trained on a GPU: `auto` is bf16 there, else fp32.
+        processes: Processes that train together.
+    """
+    precision: Precision = ("bf16" if gpu else "fp32") if settings.precision == "auto" else settings.precision
+    if isinstance(settings, PretrainHyperparameters):
+        return TrainingPlan(
+            stage=stage,
+            architecture=architecture,
+            method="full",
+            precision=precision,
+            batch_size=max(1, settings.tokens_per_step // settings.context_length),
+            gradient_accumulation=1,
+            max_length=settings.context_length,
+            gradient_checkpointing=settings.gradient_checkpointing,
+            lora_rank=0,
+            processes=processes,
+        )
+    return TrainingPlan(
+        stage=stage,
+        architecture=architecture,
+        method=_setting(settings, "method", "lora"),
+        precision=precision,
+        batch_size=settings.batch_size,
+        gradient_accumulation=settings.gradient_accumulation,
+        max_length=settings.max_length,
+        gradient_checkpointing=settings.gradient_checkpointing,
+        lora_rank=settings.lora_rank,
+        optimizer=OPTIMIZERS.get(str(_setting(settings, "optimizer", "")), "adamw_torch"),
+        zero_stage=int(_setting(settings, "zero_stage", 0) or 0),
+        processes=processes,
+        packing=bool(_setting(settings, "packing", False)),
+    )
+
+
+def _setting(settings: Hyperparameters, name: str, default: Any) -> Any:
+    return getattr(settings, name, default)
