@@ -28,6 +28,7 @@ from jobs.schedules import build_schedules
 from jobs.sensors import build_sensors
 from resources.artifacts import ArtifactStore
 from resources.embedder import Embedder
+from resources.estimator import Estimator
 from resources.io_managers import DatasetIOManager, ReportIOManager, TableIOManager
 from resources.language_model import Teacher
 from resources.project import Project
@@ -92,6 +93,7 @@ def build_resources(settings: Settings) -> dict[str, Any]:
         "teacher": Teacher.from_settings(settings),
         "vector_store": VectorStore.from_settings(settings),
         "trainer": LocalTrainer.from_settings(settings),
+        "estimator": Estimator.from_settings(settings),
         "tracker": Tracker.from_settings(settings),
     }
 

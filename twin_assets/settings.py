@@ -159,6 +159,16 @@ class Settings(BaseSettings):
     crawl_max_page_bytes: int = Field(default=10_000_000, ge=1, description="Longest page that is read, unpacked")
     chromium: str = Field(default="/usr/bin/chromium", description="Browser for pages that need JavaScript")
 
+    training_max_cost: float = Field(
+        default=25.0, ge=0, description="US dollars that one training may cost by its estimate, on demand"
+    )
+    training_prices: Path | None = Field(
+        default=None, description="Price table of your own, a YAML file like twin_assets/training/prices.yaml"
+    )
+    training_instance: str | None = Field(
+        default=None, description="Instance type of the price table that trainings are estimated on, for ecs"
+    )
+
     seed: int = Field(default=0, description="Seed of the split, of sampling and of training")
     test_fraction: float = Field(
         default=0.15, gt=0, lt=0.5, description="Share of documents held out from training, for evaluation"

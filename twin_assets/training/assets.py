@@ -10,6 +10,7 @@ from typing import Any
 import dagster as dg
 
 from resources.artifacts import ArtifactStore
+from resources.estimator import Estimator
 from resources.io_managers import EVERY_AUTHOR, write_rows
 from resources.project import Project
 from resources.tracker import Tracker
@@ -55,6 +56,7 @@ def base_model(
     project: Project,
     artifacts: ArtifactStore,
     trainer: LocalTrainer,
+    estimator: Estimator,
     tracker: Tracker,
 ) -> dg.MaterializeResult[BaseModelRef]:
     """The model that is fine-tuned: a hub id or path by setting, or a small one trained here, without a download.
@@ -96,7 +98,7 @@ def base_model(
             chat_template_hash=chat_template_hash(chat_template()),
             code_version=PAYLOAD_VERSION,
         )
-        outcome, run_id = _train(context, spec, trainer, tracker, force=config.force)
+        outcome, run_id = _train(context, spec, trainer, estimator, tracker, force=config.force)
     finally:
         remove_folder(artifacts.address(corpus_name))
     metrics = outcome.manifest.metrics
@@ -142,6 +144,7 @@ def sft_checkpoint(
     project: Project,
     artifacts: ArtifactStore,
     trainer: LocalTrainer,
+    estimator: Estimator,
     tracker: Tracker,
 ) -> dg.MaterializeResult[None]:
     """The base model after supervised fine-tuning (LoRA) on the author's instruct dataset.
@@ -166,7 +169,7 @@ def sft_checkpoint(
         chat_template_hash=chat_template_hash(chat_template()),
         code_version=PAYLOAD_VERSION,
     )
-    return _checkpoint(context, spec, trainer, tracker, force=config.force)
+    return _checkpoint(context, spec, trainer, estimator, tracker, force=config.force)
 
 
 @dg.asset(
@@ -185,6 +188,7 @@ def dpo_checkpoint(
     project: Project,
     artifacts: ArtifactStore,
     trainer: LocalTrainer,
+    estimator: Estimator,
     tracker: Tracker,
 ) -> dg.MaterializeResult[None]:
     """The SFT model after direct preference optimisation on the author's preference dataset.
@@ -207,7 +211,7 @@ def dpo_checkpoint(
         chat_template_hash=chat_template_hash(chat_template()),
         code_version=PAYLOAD_VERSION,
     )
-    return _checkpoint(context, spec, trainer, tracker, force=config.force)
+    return _checkpoint(context, spec, trainer, estimator, tracker, force=config.force)
 
 
 def _pointer(project: Project) -> dg.MaterializeResult[BaseModelRef]:
@@ -231,9 +235,15 @@ def _pointer(project: Project) -> dg.MaterializeResult[BaseModelRef]:
 
 
 def _checkpoint(
-    context: dg.AssetExecutionContext, spec: TrainingSpec, trainer: LocalTrainer, tracker: Tracker, *, force: bool
+    context: dg.AssetExecutionContext,
+    spec: TrainingSpec,
+    trainer: LocalTrainer,
+    estimator: Estimator,
+    tracker: Tracker,
+    *,
+    force: bool,
 ) -> dg.MaterializeResult[None]:
-    outcome, run_id = _train(context, spec, trainer, tracker, force=force)
+    outcome, run_id = _train(context, spec, trainer, estimator, tracker, force=force)
     metrics = outcome.manifest.metrics
     return dg.MaterializeResult(
         data_version=data_version(outcome.manifest.data_version),
@@ -253,7 +263,13 @@ def summary_of(metrics: Mapping[str, float]) -> str:
 
 
 def _train(
-    context: dg.AssetExecutionContext, spec: TrainingSpec, trainer: LocalTrainer, tracker: Tracker, *, force: bool
+    context: dg.AssetExecutionContext,
+    spec: TrainingSpec,
+    trainer: LocalTrainer,
+    estimator: Estimator,
+    tracker: Tracker,
+    *,
+    force: bool,
 ) -> tuple[TrainingOutcome, str | None]:
     """Train, or take over the checkpoint that answers the same spec; return it with its MLflow run."""
     finished = None if force else trainer.finished(spec)
@@ -261,6 +277,8 @@ def _train(
         context.log.info(f"{spec.output_uri} answers spec {spec.spec_hash[:12]} already: nothing is trained.")
         run_id = tracker.find_run(spec.author, tag="spec_hash", value=spec.spec_hash)
         return TrainingOutcome(manifest=finished, reused=True), run_id
+    # Before anything is started or paid for.
+    context.add_output_metadata(estimator.check(context, spec))
     run_id = tracker.start_run(
         f"{spec.stage}_checkpoint" if spec.author else "base_model",
         author=spec.author,

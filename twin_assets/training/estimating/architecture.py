@@ -18,8 +18,9 @@ LLAMA_LAYOUT = frozenset({"llama", "mistral", "qwen2", "gemma"})
 
 @dataclass(frozen=True)
 class Linear:
-    """The linear layers of one shape inside the blocks; the output layer is not among them."""
+    """The linear layers of one name and shape inside the blocks; the output layer is not among them."""
 
+    name: str
     inputs: int
     outputs: int
     count: int
@@ -55,12 +56,17 @@ class Architecture:
         """Weights that every token is multiplied with: the blocks' linear layers and the output layer."""
         return self.linear_parameters + self.hidden_size * self.vocabulary
 
-    def lora_parameters(self, rank: int) -> int:
-        """Return the trainable parameters of LoRA on every linear layer of the blocks.
+    def lora_parameters(self, rank: int, targets: frozenset[str] = frozenset()) -> int:
+        """Return the trainable parameters of LoRA on the linear layers of the blocks.
 
         A layer of `inputs` x `outputs` gets A of rank x inputs and B of outputs x rank (Hu et al. 2021, section 4.1).
+
+        Args:
+            rank: The rank.
+            targets: Names of the layers, such as q_proj; all of them if there is none.
         """
-        return sum(rank * (linear.inputs + linear.outputs) * linear.count for linear in self.linears)
+        adapted = (linear for linear in self.linears if not targets or linear.name in targets)
+        return sum(rank * (linear.inputs + linear.outputs) * linear.count for linear in adapted)
 
 
 def architecture_of(location: str, revision: str | None = None, *, offline: bool = True) -> Architecture:
@@ -119,11 +125,13 @@ def _llama_layout(config: Mapping[str, Any]) -> Architecture:
     head_size = config.get("head_dim") or hidden // heads
     q, kv = heads * head_size, kv_heads * head_size
     linears = (
-        Linear(hidden, q, layers),
-        Linear(hidden, kv, 2 * layers),
-        Linear(q, hidden, layers),
-        Linear(hidden, intermediate, 2 * layers),
-        Linear(intermediate, hidden, layers),
+        Linear("q_proj", hidden, q, layers),
+        Linear("k_proj", hidden, kv, layers),
+        Linear("v_proj", hidden, kv, layers),
+        Linear("o_proj", q, hidden, layers),
+        Linear("gate_proj", hidden, intermediate, layers),
+        Linear("up_proj", hidden, intermediate, layers),
+        Linear("down_proj", intermediate, hidden, layers),
     )
     bias = 0
     if config["model_type"] == "qwen2" or config.get("attention_bias"):
@@ -166,8 +174,12 @@ def _on_meta_device(config: Mapping[str, Any], source: str) -> Architecture:
         raise UserError(f"{source} is not that of a causal language model: check the base model ({reason}).") from error
     output = model.get_output_embeddings()
     shapes = Counter(
-        tuple(reversed(module.weight.shape)) if isinstance(module, torch.nn.Linear) else tuple(module.weight.shape)
-        for module in model.modules()
+        (
+            name.rpartition(".")[2],
+            # GPT-2's Conv1D holds its weight as inputs x outputs, Linear the other way round.
+            *(module.weight.shape if isinstance(module, Conv1D) else reversed(module.weight.shape)),
+        )
+        for name, module in model.named_modules()
         if isinstance(module, torch.nn.Linear | Conv1D) and module is not output
     )
     heads = settings.num_attention_heads
@@ -181,7 +193,9 @@ def _on_meta_device(config: Mapping[str, Any], source: str) -> Architecture:
         head_size=getattr(settings, "head_dim", None) or settings.hidden_size // heads,
         intermediate_size=getattr(settings, "intermediate_size", None) or 4 * settings.hidden_size,
         vocabulary=settings.vocab_size,
-        linears=tuple(Linear(inputs, outputs, count) for (inputs, outputs), count in sorted(shapes.items())),
+        linears=tuple(
+            Linear(name, inputs, outputs, count) for (name, inputs, outputs), count in sorted(shapes.items())
+        ),
     )
 
 

@@ -9,8 +9,8 @@ from twin_assets.training.estimating.device import Device
 from twin_assets.training.estimating.plan import TrainingPlan
 
 UTILISATION = 0.3
-"""Assumed share of the peak that a training reaches. Large pretraining runs report 0.46 (PaLM, Chowdhery et al. 2022) and
-0.38 to 0.43 (Llama 3, Dubey et al. 2024, table 4); fine-tuning with small batches on one GPU gets less."""
+"""Assumed share of the peak that a training reaches. Large pretraining runs report 0.46 (PaLM, Chowdhery et al. 2022)
+and 0.38 to 0.43 (Llama 3, Dubey et al. 2024, table 4); fine-tuning with small batches on one GPU gets less."""
 
 START_HOURS = {"local": 0.0, "sagemaker": 0.1, "ecs": 0.15}
 """Assumed hours that are paid before and after the training: container, model download, saving the checkpoint."""
@@ -40,7 +40,7 @@ def operations_per_token(plan: TrainingPlan) -> float:
     backward = (4.0 if plan.method == "full" else 2.0) * weights + 2 * attention
     adapters = 0.0 if plan.method == "full" else 6.0 * plan.trainable
     again = 2.0 * model.linear_parameters + attention if plan.gradient_checkpointing else 0.0
-    reference = forward if plan.stage == "dpo" else 0.0
+    reference = forward if plan.stage == "dpo" and plan.has_reference else 0.0
     return forward + backward + adapters + again + reference
 
 

@@ -8,13 +8,13 @@ import subprocess
 from dataclasses import dataclass
 from typing import Literal
 
-import psutil
+import psutil  # type: ignore[import-untyped]
 
 GIB = 2**30
 
 CPU_FLOPS_PER_CORE = 2e10
-"""Assumed peak of one CPU core in float32 (about 2.5 GHz, 8 operations per cycle). The time of a CPU training is a rough
-figure: with a small model most of it is spent outside the matrix products."""
+"""Assumed peak of one CPU core in float32 (about 2.5 GHz, 8 operations per cycle). The time of a CPU training is a
+rough figure: with a small model most of it is spent outside the matrix products."""
 
 GPU_NAMES = {"H200": 989e12, "H100": 989e12, "A100": 312e12, "L40S": 362e12, "A10G": 125e12, "L4": 121e12}
 """Peak bf16 operations per second, dense, of GPUs that this machine may have: NVIDIA's data sheets."""

@@ -1,7 +1,8 @@
 """The memory of a training: weights, gradients, optimizer states, activations, logits and what the framework takes.
 
-Memory = parameters + gradients + optimizer states + activations (LLM Engineer's Handbook, 5.13). The counts are those of
-this platform's payload: transformers' Llama block with SDPA attention, TRL's tiled output layer, PEFT's float32 adapters.
+Memory = parameters + gradients + optimizer states + activations (LLM Engineer's Handbook, 5.13). The counts are those
+of this platform's payload: the Llama block of transformers with SDPA attention, TRL's tiled output layer, and PEFT's
+float32 adapters.
 """
 
 from dataclasses import dataclass, fields
@@ -22,8 +23,8 @@ GPU_OVERHEAD = 1 * 2**30
 """CUDA context, kernels and cuBLAS workspaces: half to one GiB, by GPU and driver. An assumption."""
 
 CPU_OVERHEAD = 3 * 2**28
-"""A process with torch, transformers, TRL and datasets loaded, before there is a model: 0.75 GiB. An assumption, close to
-what the payload takes on Linux."""
+"""A process with torch, transformers, TRL and datasets loaded, before there is a model: 0.75 GiB. An assumption, close
+to what the payload takes on Linux."""
 
 FRAGMENTATION = 0.05
 """Share of everything else that the allocator cannot use. An assumption; PyTorch gives none."""
@@ -39,6 +40,8 @@ class Memory:
     activations: int
     logits: int
     reference: int
+    merging: int
+    """What merging the adapter takes beyond the activations, which are gone by then."""
     overhead: int
 
     @property
@@ -56,20 +59,18 @@ def memory_of(plan: TrainingPlan, *, gpu: bool) -> Memory:
     """
     weights, gradients, optimizer = weight_bytes(plan), gradient_bytes(plan), optimizer_bytes(plan)
     activations, logits = activation_bytes(plan), logit_bytes(plan, gpu=gpu)
-    if not gpu and plan.method != "full":
-        # When training is over, the base model is loaded once more and the adapter merged into it; activations are gone.
-        activations = max(activations, int(plan.architecture.parameters * plan.compute_bytes) - logits)
     reference = reference_bytes(plan)
-    parts = weights + gradients + optimizer + activations + logits + reference
+    merging = 0 if gpu else max(0, merging_bytes(plan) - activations - logits)
+    parts = weights + gradients + optimizer + activations + logits + reference + merging
     overhead = (GPU_OVERHEAD if gpu else CPU_OVERHEAD) + int(FRAGMENTATION * parts)
-    return Memory(weights, gradients, optimizer, activations, logits, reference, overhead)
+    return Memory(weights, gradients, optimizer, activations, logits, reference, merging, overhead)
 
 
 def weight_bytes(plan: TrainingPlan) -> int:
     """Return the bytes of the weights: 4 in fp32 or 2 in bf16 each, a little over half a byte in QLoRA.
 
-    QLoRA quantises the linear layers of the blocks alone; embeddings, output layer and norms stay as they are. An adapter
-    comes on top. ZeRO-3 divides the weights among the processes (Rajbhandari et al. 2020, section 5.3).
+    QLoRA quantises the linear layers of the blocks alone; embeddings, output layer and norms stay as they are. An
+    adapter comes on top. ZeRO-3 divides the weights among the processes (Rajbhandari et al. 2020, section 5.3).
     """
     model = plan.architecture
     if plan.method == "full":
@@ -99,7 +100,8 @@ def optimizer_bytes(plan: TrainingPlan) -> int:
     AdamW keeps two numbers per trained parameter, in its type: 8 bytes in fp32, so that full training in fp32 takes 16
     bytes per parameter (LLM Engineer's Handbook, 5.13). 8-bit AdamW keeps two bytes (Dettmers et al. 2022), Adafactor a
     row and a column per matrix, next to nothing. DeepSpeed trains bf16 weights through a float32 copy with float32
-    states, 12 bytes, and divides them among the processes from stage 1 on (Rajbhandari et al. 2020, section 5.1: K = 12).
+    states, 12 bytes, and divides them among the processes from stage 1 on (Rajbhandari et al. 2020, section 5.1, K =
+    12).
     """
     each = _trained_bytes(plan)
     states = {"adamw_torch": 2.0 * each, "adamw_8bit": 2.0, "adafactor": 0.01 * each}[plan.optimizer]
@@ -111,10 +113,10 @@ def optimizer_bytes(plan: TrainingPlan) -> int:
 def activation_bytes(plan: TrainingPlan) -> int:
     """Return the bytes that the forward pass keeps for the backward pass.
 
-    Counted tensor by tensor, as Korthikanti et al. (2022, Reducing Activation Recomputation, section 4.1) do for GPT, here
-    for the Llama block. There is no term in the square of the length: SDPA keeps queries, keys, values, output and one
-    number per head, not the scores. With gradient checkpointing only the input of each block is kept (2sbh in section
-    5), and one block is computed again.
+    Counted tensor by tensor, as Korthikanti et al. (2022, Reducing Activation Recomputation, section 4.1) do for GPT,
+    here for the Llama block. There is no term in the square of the length: SDPA keeps queries, keys, values, output
+    and one number per head, not the scores. With gradient checkpointing only the input of each block is kept (2sbh in
+    section 5), and one block is computed again.
     """
     model, c = plan.architecture, plan.compute_bytes
     block = _block_bytes_per_token(plan)
@@ -153,7 +155,7 @@ def _block_bytes_per_token(plan: TrainingPlan) -> int:
 def logit_bytes(plan: TrainingPlan, *, gpu: bool) -> int:
     """Return the bytes of the output layer's work.
 
-    SFT and DPO: one tile of TRL's, the float32 gradient of the hidden states and, in full training, of the layer itself;
+    SFT and DPO: one tile of TRL's, the float32 gradient of the hidden states and, in full training, of the layer;
     without a Triton kernel, on a CPU, a tile is also held in float32 about four times over. Pretraining, by the plain
     trainer: logits, their float32 copy, its log-softmax and its gradient.
     """
@@ -172,9 +174,14 @@ def reference_bytes(plan: TrainingPlan) -> int:
 
     With an adapter the reference is the model with its adapter off. Its pass keeps no activations.
     """
-    if plan.stage != "dpo" or plan.method != "full":
+    if plan.stage != "dpo" or not plan.has_reference or plan.method != "full":
         return 0
     return plan.architecture.parameters * plan.compute_bytes // (plan.processes if plan.zero_stage >= 3 else 1)
+
+
+def merging_bytes(plan: TrainingPlan) -> int:
+    """Return the bytes of the base model's copy into which the adapter is merged, in main memory, after training."""
+    return 0 if plan.method == "full" else plan.architecture.parameters * plan.compute_bytes
 
 
 def _trained_bytes(plan: TrainingPlan) -> int:

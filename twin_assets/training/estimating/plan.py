@@ -22,6 +22,9 @@ OPTIMIZERS: dict[str, Optimizer] = {
 }
 """Optimizers that keep less than AdamW, by the names that transformers gives them; any other counts as AdamW."""
 
+ALL_LINEAR = "all-linear"
+"""PEFT's name for every linear layer but the output layer."""
+
 
 @dataclass(frozen=True)
 class TrainingPlan:
@@ -44,6 +47,10 @@ class TrainingPlan:
     processes: int = 1
     """Processes, one for each GPU."""
     packing: bool = False
+    targets: frozenset[str] = frozenset()
+    """Names of the layers that get an adapter; none for all of them."""
+    has_reference: bool = True
+    """Whether DPO compares with a reference model; ORPO does not."""
 
     @property
     def sequences(self) -> int:
@@ -65,7 +72,7 @@ class TrainingPlan:
         """Parameters that are trained."""
         if self.method == "full":
             return self.architecture.parameters
-        return self.architecture.lora_parameters(self.lora_rank)
+        return self.architecture.lora_parameters(self.lora_rank, self.targets)
 
 
 def plan_for(
@@ -109,8 +116,14 @@ def plan_for(
         optimizer=OPTIMIZERS.get(str(_setting(settings, "optimizer", "")), "adamw_torch"),
         zero_stage=int(_setting(settings, "zero_stage", 0) or 0),
         processes=processes,
-        packing=bool(_setting(settings, "packing", False)),
+        packing=bool(_setting(settings, "packing", default=False)),
+        targets=_targets(str(_setting(settings, "target_modules", ALL_LINEAR))),
+        has_reference=stage == "dpo" and _setting(settings, "loss", "dpo") != "orpo",
     )
+
+
+def _targets(modules: str) -> frozenset[str]:
+    return frozenset() if modules == ALL_LINEAR else frozenset(name.strip() for name in modules.split(","))
 
 
 def _setting(settings: Hyperparameters, name: str, default: Any) -> Any:

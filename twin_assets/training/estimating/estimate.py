@@ -1,0 +1,143 @@
+"""The estimate of one training on one device: what it takes and what it costs, before anything is started."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from twin_assets.training.estimating.architecture import Architecture, architecture_of, architecture_of_pretraining
+from twin_assets.training.estimating.compute import UTILISATION, Cost, cost_of, hours_of
+from twin_assets.training.estimating.device import GIB, Device
+from twin_assets.training.estimating.memory import Memory, memory_of
+from twin_assets.training.estimating.plan import TrainingPlan, plan_for
+from twin_assets.training.estimating.workload import Workload, steps_and_tokens, workload_of
+from twin_assets.training.hyperparameters import Hyperparameters, PretrainHyperparameters
+from twin_assets.training.spec import Stage, TrainingSpec
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a training takes on a device."""
+
+    settings: Hyperparameters
+    plan: TrainingPlan
+    workload: Workload
+    device: Device
+    instances: int
+    memory: Memory
+    steps: int
+    tokens: float
+    hours: float | None
+    cost: Cost | None
+
+    @property
+    def fits(self) -> bool:
+        """Whether the memory of the device is enough."""
+        return self.memory.total <= self.device.memory
+
+    def metadata(self) -> dict[str, Any]:
+        """Return the figures to be kept beside what was measured afterwards."""
+        return {
+            "estimated_on": self.device.name,
+            "estimated_memory_gib": round(self.memory.total / GIB, 3),
+            "estimated_tokens": round(self.tokens),
+            **({} if self.hours is None else {"estimated_hours": round(self.hours, 4)}),
+            **({} if self.cost is None else {"estimated_cost_usd": round(self.cost.on_demand, 2)}),
+        }
+
+    def table_row(self) -> dict[str, Any]:
+        """Return the figures as a row of a table for people."""
+        gib = {name: round(value / GIB, 2) for name, value in vars(self.memory).items()}
+        return {
+            "stage": self.plan.stage,
+            "device": self.device.name,
+            "method": self.plan.method,
+            "parameters": f"{self.plan.architecture.parameters:,}",
+            "trained": f"{self.plan.trainable:,}",
+            "GiB": round(self.memory.total / GIB, 2),
+            "of GiB": round(self.device.memory / GIB, 1),
+            **gib,
+            "steps": self.steps,
+            "tokens": round(self.tokens),
+            "tokens by": self.workload.counted_by,
+            "hours": None if self.hours is None else round(self.hours, 2),
+            "USD": None if self.cost is None else round(self.cost.on_demand, 2),
+            "USD spot, at best": None if self.cost is None else round(self.cost.lowest, 2),
+            "fits": "yes" if self.fits else "no",
+        }
+
+
+def estimate_for(spec: TrainingSpec, device: Device, *, instances: int = 1, offline: bool = True) -> Estimate:
+    """Return what a spec takes on a device.
+
+    Args:
+        spec: The training.
+        device: Where it would run; every GPU of it trains.
+        instances: How many of them.
+        offline: Whether the configuration of a hub model may only be taken from the local cache.
+
+    Raises:
+        UserError: If the model's configuration or the dataset cannot be read.
+    """
+    if isinstance(spec.hyperparameters, PretrainHyperparameters):
+        architecture, tokenizer = architecture_of_pretraining(spec.hyperparameters), None
+    else:
+        location = str(spec.base_model)
+        architecture = architecture_of(location, spec.base_model_revision, offline=offline)
+        tokenizer = tokenizer_of(location, spec.base_model_revision)
+    workload = workload_of(spec.stage, spec.dataset_uri, tokenizer)
+    return estimate_of(spec.stage, spec.hyperparameters, architecture, workload, device, instances=instances)
+
+
+def estimate_of(
+    stage: Stage,
+    settings: Hyperparameters,
+    architecture: Architecture,
+    workload: Workload,
+    device: Device,
+    *,
+    instances: int = 1,
+) -> Estimate:
+    """Return what a stage takes on a device, from what is known of its model and dataset.
+
+    A sequence is as long as the longest row, at most `max_length`; packed ones fill it.
+    """
+    gpu = device.kind == "gpu"
+    plan = plan_for(stage, settings, architecture, gpu=gpu, processes=device.count * instances)
+    if stage != "pretrain" and not plan.packing:
+        plan = replace(plan, max_length=min(plan.max_length, workload.longest))
+    steps, tokens = steps_and_tokens(plan, settings, workload)
+    everything = replace(device, count=device.count * instances)
+    hours = hours_of(plan, everything, tokens=tokens)
+    return Estimate(
+        settings=settings,
+        plan=plan,
+        workload=workload,
+        device=device,
+        instances=instances,
+        memory=memory_of(plan, gpu=gpu),
+        steps=steps,
+        tokens=tokens,
+        hours=hours,
+        cost=cost_of(hours, device, instances=instances),
+    )
+
+
+def tokenizer_of(location: str, revision: str | None) -> Path | None:
+    """Return the tokenizer.json of a folder, or of a hub id from the local cache; none if it is not there."""
+    path = Path(location) / "tokenizer.json"
+    if path.is_file():
+        return path
+    if Path(location).is_dir() or location.startswith(("/", ".", "~")):
+        return None
+    from huggingface_hub import try_to_load_from_cache
+
+    cached = try_to_load_from_cache(location, "tokenizer.json", revision=revision)
+    return Path(cached) if isinstance(cached, str) else None
+
+
+def assumptions() -> str:
+    """Return what the figures rest on, in a sentence or two."""
+    return (
+        f"Hours assume {UTILISATION:.0%} of the device's bf16 peak (GPU), and a rough figure per core (CPU). "
+        "Cost is hours on demand, start included, without storage and traffic; spot is at best what the table names."
+    )

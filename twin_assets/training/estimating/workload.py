@@ -1,0 +1,105 @@
+"""How much a training reads: rows, tokens and steps, counted in the dataset that it is trained on."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import pyarrow.parquet as pq
+from upath import UPath
+
+from twin_assets.errors import UserError
+from twin_assets.training.estimating.plan import TrainingPlan
+from twin_assets.training.hyperparameters import Hyperparameters, PretrainHyperparameters
+from twin_assets.training.spec import Stage
+
+CHARACTERS_PER_TOKEN = 4.0
+"""Rule of thumb for English and a large vocabulary (OpenAI, "What are tokens and how to count them?"): used where there
+is no tokenizer to ask. Other languages and small vocabularies take more tokens."""
+
+TEMPLATE_TOKENS = 12
+"""Tokens that the chat template adds to a row: roles, markers and the EOS. Rounded up."""
+
+COUNTED_ROWS = 2000
+"""Rows that are tokenized at most, evenly spread: enough for a mean."""
+
+SEQUENCES: dict[Stage, tuple[tuple[str, ...], ...]] = {
+    "pretrain": (("text",),),
+    "sft": (("instruction", "answer"),),
+    "dpo": (("prompt", "chosen"), ("prompt", "rejected")),
+}
+"""The columns that are read together as one sequence; a row of DPO is two of them."""
+
+
+@dataclass(frozen=True)
+class Workload:
+    """The rows of a dataset, in tokens."""
+
+    rows: int
+    lengths: tuple[int, ...]
+    """Tokens of the sequences that were counted; a row has one, a pair two."""
+    counted_by: Literal["tokenizer", "characters"]
+
+    @property
+    def longest(self) -> int:
+        """Tokens of the longest sequence that was counted."""
+        return max(self.lengths)
+
+    def mean_length(self, max_length: int | None = None) -> float:
+        """Return the mean tokens of a sequence, those cut off beyond `max_length` left out."""
+        return sum(min(length, max_length or length) for length in self.lengths) / len(self.lengths)
+
+
+def workload_of(stage: Stage, dataset: str, tokenizer: Path | None) -> Workload:
+    """Count the rows and the tokens of a dataset's training side.
+
+    Args:
+        stage: Decides which columns are read.
+        dataset: Folder or s3:// address with train.parquet.
+        tokenizer: A tokenizer.json; characters are counted without one.
+
+    Raises:
+        UserError: If there are no rows.
+    """
+    columns = sorted({column for sequence in SEQUENCES[stage] for column in sequence})
+    path = UPath(dataset) / "train.parquet"
+    try:
+        with path.open("rb") as file:
+            table = pq.read_table(file, columns=columns).to_pydict()
+    except FileNotFoundError as error:
+        raise UserError(f"{path} does not exist: build the dataset before its training is estimated.") from error
+    rows = len(table[columns[0]])
+    if not rows:
+        raise UserError(f"{path} has no rows: there is nothing to train on.")
+    count = _counter(tokenizer)
+    counted = range(0, rows, math.ceil(rows / COUNTED_ROWS))
+    lengths = tuple(
+        count("\n".join(str(table[column][row]) for column in sequence)) + TEMPLATE_TOKENS
+        for row in counted
+        for sequence in SEQUENCES[stage]
+    )
+    return Workload(rows=rows, lengths=lengths, counted_by="tokenizer" if tokenizer else "characters")
+
+
+def steps_and_tokens(plan: TrainingPlan, settings: Hyperparameters, workload: Workload) -> tuple[int, float]:
+    """Return the optimizer steps of a training, and the tokens that it is trained on in all of them."""
+    if isinstance(settings, PretrainHyperparameters):
+        tokens = min(float(settings.token_budget), settings.max_epochs * workload.rows * workload.mean_length())
+        return max(1, int(tokens) // settings.tokens_per_step), tokens * plan.processes
+    per_row = workload.mean_length(settings.max_length)
+    rows_per_step = float(plan.batch_size * plan.gradient_accumulation * plan.processes)
+    if plan.packing:
+        rows_per_step *= max(1.0, plan.max_length / per_row)
+    steps = min(settings.max_steps, math.ceil(settings.epochs * workload.rows / rows_per_step))
+    sequences_per_row = len(SEQUENCES[plan.stage])
+    return steps, steps * rows_per_step * sequences_per_row * per_row
+
+
+def _counter(tokenizer: Path | None) -> Callable[[str], int]:
+    if tokenizer is None:
+        return lambda text: math.ceil(len(text) / CHARACTERS_PER_TOKEN)
+    from tokenizers import Tokenizer
+
+    reader = Tokenizer.from_file(str(tokenizer))
+    return lambda text: len(reader.encode(text, add_special_tokens=False).ids)
