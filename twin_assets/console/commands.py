@@ -156,7 +156,7 @@ def build_author(author: str, *, until: str | None, force: bool, config: Path | 
             force=force,
             notice=progress.notice,
             progress=progress.event,
-            run_config=_run_config(config),
+            run_config=run_config(config),
         )
         states = builder.states(author)
         rows = [_asset_row(instance, state, outcome) for state in states]
@@ -239,7 +239,12 @@ def _users_of(records: list[dict[str, Any]], slugs: list[str], settings: Setting
     return users
 
 
-def _run_config(path: Path | None) -> dict[str, Any]:
+def run_config(path: Path | None) -> dict[str, Any]:
+    """Read run configuration from a YAML file; none without one.
+
+    Raises:
+        UserError: If the file cannot be read, or is not run configuration.
+    """
     if path is None:
         return {}
     try:

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from upath import UPath
+
 from twin_assets.errors import UserError
 from twin_assets.training.hyperparameters import PretrainHyperparameters
 
@@ -70,13 +72,13 @@ class Architecture:
 
 
 def architecture_of(location: str, revision: str | None = None, *, offline: bool = True) -> Architecture:
-    """Return the architecture of a model from the config.json of a folder, or of a hub id.
+    """Return the architecture of a model from the config.json of a folder, local or s3://, or of a hub id.
 
     Raises:
         UserError: If there is no configuration to be read, or it is not that of a causal language model.
     """
-    path = Path(location) / "config.json"
-    if not path.is_file():
+    path: UPath | Path = UPath(location) / "config.json"
+    if "://" not in location and not path.is_file():
         path = _config_of_hub_id(location, revision, offline=offline)
     try:
         config = json.loads(path.read_text(encoding="utf-8"))

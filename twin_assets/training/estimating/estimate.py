@@ -44,25 +44,27 @@ class Estimate:
             **({} if self.cost is None else {"estimated_cost_usd": round(self.cost.on_demand, 2)}),
         }
 
-    def table_row(self) -> dict[str, Any]:
-        """Return the figures as a row of a table for people."""
-        gib = {name: round(value / GIB, 2) for name, value in vars(self.memory).items()}
+    def figures(self) -> dict[str, Any]:
+        """Return every figure by name, bytes as GiB."""
         return {
             "stage": self.plan.stage,
             "device": self.device.name,
+            "fits": self.fits,
             "method": self.plan.method,
-            "parameters": f"{self.plan.architecture.parameters:,}",
-            "trained": f"{self.plan.trainable:,}",
-            "GiB": round(self.memory.total / GIB, 2),
-            "of GiB": round(self.device.memory / GIB, 1),
-            **gib,
+            "precision": self.plan.precision,
+            "parameters": self.plan.architecture.parameters,
+            "trained_parameters": self.plan.trainable,
+            "longest_sequence": self.plan.max_length,
+            "memory_gib": round(self.memory.total / GIB, 2),
+            "device_gib": round(self.device.memory / GIB, 2),
+            **{f"{name}_gib": round(value / GIB, 3) for name, value in vars(self.memory).items()},
+            "rows": self.workload.rows,
             "steps": self.steps,
             "tokens": round(self.tokens),
-            "tokens by": self.workload.counted_by,
-            "hours": None if self.hours is None else round(self.hours, 2),
-            "USD": None if self.cost is None else round(self.cost.on_demand, 2),
-            "USD spot, at best": None if self.cost is None else round(self.cost.lowest, 2),
-            "fits": "yes" if self.fits else "no",
+            "tokens_counted_by": self.workload.counted_by,
+            "hours": None if self.hours is None else round(self.hours, 3),
+            "cost_usd": None if self.cost is None else round(self.cost.on_demand, 2),
+            "spot_at_best_usd": None if self.cost is None else round(self.cost.lowest, 2),
         }
 
 
@@ -127,7 +129,7 @@ def tokenizer_of(location: str, revision: str | None) -> Path | None:
     path = Path(location) / "tokenizer.json"
     if path.is_file():
         return path
-    if Path(location).is_dir() or location.startswith(("/", ".", "~")):
+    if Path(location).is_dir() or location.startswith(("/", ".", "~")) or "://" in location:
         return None
     from huggingface_hub import try_to_load_from_cache
 
