@@ -113,7 +113,7 @@ def test_only_full_dpo_holds_a_second_model():
 
 
 def test_a_pair_of_dpo_takes_the_activations_of_two_rows():
-    assert activation_bytes(plan(SMALL, stage="dpo")) == 2 * activation_bytes(plan(SMALL))
+    assert activation_bytes(plan(SMALL, stage="dpo")) == activation_bytes(plan(SMALL, batch_size=2))
 
 
 @pytest.mark.parametrize(
@@ -147,7 +147,7 @@ def test_parameters_are_counted_as_the_model_has_them(changes):
 class Measured:
     """A real training step: its tensors, in bytes."""
 
-    def __init__(self, method: str, precision: str, *, checkpointing: bool, padded: bool):
+    def __init__(self, method: str, precision: str, *, checkpointing: bool, rows: int):
         import torch
         from peft import LoraConfig, get_peft_model
         from transformers import LlamaConfig, LlamaForCausalLM
@@ -162,10 +162,10 @@ class Measured:
         if checkpointing:
             model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
         model.train()
-        ids = torch.randint(0, 300, (4, 192))
+        ids = torch.randint(0, 300, (rows, 192))
         mask = torch.ones_like(ids)
-        if padded:
-            mask[1, 150:] = 0
+        # Of several rows one is shorter, as in any dataset.
+        mask[1:2, 150:] = 0
         held = {tensor.untyped_storage().data_ptr() for tensor in (*model.parameters(), *model.buffers())}
         saved: dict[int, torch.Tensor] = {}
 
@@ -192,15 +192,15 @@ class Measured:
 
 @pytest.mark.parametrize("method", ["full", "lora"])
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
-@pytest.mark.parametrize("padded", [False, True])
-def test_a_real_step_takes_what_is_estimated(method, precision, padded):
-    real = Measured(method, precision, checkpointing=False, padded=padded)
+@pytest.mark.parametrize("rows", [1, 4])
+def test_a_real_step_takes_what_is_estimated(method, precision, rows):
+    real = Measured(method, precision, checkpointing=False, rows=rows)
     estimated = plan(
         SMALL,
         method=method,
         precision=precision,
         lora_rank=8,
-        batch_size=4,
+        batch_size=rows,
         max_length=192,
         gradient_checkpointing=False,
     )
@@ -208,13 +208,13 @@ def test_a_real_step_takes_what_is_estimated(method, precision, padded):
     assert weight_bytes(estimated) == real.weights
     assert gradient_bytes(estimated) == real.gradients
     assert optimizer_bytes(estimated) == real.optimizer
-    assert activation_bytes(estimated) == pytest.approx(real.activations, rel=0.1)
+    assert activation_bytes(estimated) == pytest.approx(real.activations, rel=0.05)
 
 
 @pytest.mark.parametrize("method", ["full", "lora"])
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_with_checkpointing_a_real_step_keeps_the_inputs_of_the_blocks_alone(method, precision):
-    real = Measured(method, precision, checkpointing=True, padded=False)
+    real = Measured(method, precision, checkpointing=True, rows=4)
     estimated = plan(SMALL, method=method, precision=precision, lora_rank=8, batch_size=4, max_length=192)
     one_block_less = replace(estimated, architecture=replace(estimated.architecture, layers=0))
 

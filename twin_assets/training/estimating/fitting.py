@@ -107,8 +107,6 @@ def proposals(estimate: Estimate, *, max_cost: float, others: Sequence[Device] =
     devices = [estimate.device, *(device for device in others if device.name != estimate.device.name)]
     fitting: list[tuple[float, float, Proposal]] = []
     for device, changes in product(devices, _changes(estimate)):
-        if not changes and device is estimate.device:
-            continue
         proposal = _tried(estimate, changes, device, max_cost=max_cost)
         if proposal:
             cost = proposal.estimate.cost

@@ -114,9 +114,10 @@ def activation_bytes(plan: TrainingPlan) -> int:
     """Return the bytes that the forward pass keeps for the backward pass.
 
     Counted tensor by tensor, as Korthikanti et al. (2022, Reducing Activation Recomputation, section 4.1) do for GPT,
-    here for the Llama block. There is no term in the square of the length: SDPA keeps queries, keys, values, output
-    and one number per head, not the scores. With gradient checkpointing only the input of each block is kept (2sbh in
-    section 5), and one block is computed again.
+    here for the Llama block. SDPA keeps queries, keys, values, output and one number per head, not the scores; but in a
+    batch of several sequences each block keeps its mask, in the square of the length, and keys and values are repeated
+    for every head. With gradient checkpointing only the input of each block is kept (2sbh in section 5), and one block
+    is computed again.
     """
     model, c = plan.architecture, plan.compute_bytes
     block = _block_bytes_per_token(plan)
@@ -135,8 +136,9 @@ def _block_bytes_per_token(plan: TrainingPlan) -> int:
     q, kv = model.heads * model.head_size, model.kv_heads * model.head_size
     # RMSNorm computes in float32; each of the two keeps its input in it.
     norms = 2 * 4 * h
-    # q, k, v after their rotation, the output, and a float32 logsumexp per head.
-    attention = c * (2 * q + 2 * kv) + 4 * model.heads
+    # q, k, v after their rotation, the output, and a float32 logsumexp per head; with a mask k and v are as wide as q.
+    masked = plan.sequences > 1 or plan.packing
+    attention = c * (4 * q + plan.max_length if masked else 2 * q + 2 * kv) + 4 * model.heads
     # SiLU keeps its input, the product both of its factors.
     gated = c * 3 * i
     if plan.method == "full":
