@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from twin_assets.errors import UserError
+from twin_assets.training.estimating.compute import START_HOURS
 from twin_assets.training.estimating.device import GIB, Device
 from twin_assets.training.estimating.estimate import Estimate, estimate_of
 
@@ -141,7 +142,9 @@ def _tried(estimate: Estimate, changes: Mapping[str, Any], device: Device, *, ma
         return Proposal(changes=changes, environment=_environment(estimate.device, device), estimate=changed)
     if not changed.fits or changed.cost is None or "max_steps" not in type(settings).model_fields:
         return None
-    steps = int(changed.steps * max_cost / changed.cost.on_demand)
+    # The start is paid whatever comes after it.
+    start = START_HOURS[device.service] * (device.usd_per_hour or 0.0) * instances
+    steps = int(changed.steps * (max_cost - start) / (changed.cost.on_demand - start))
     if "max_steps" in changes or steps < 1:
         return None
     return _tried(estimate, {**changes, "max_steps": steps}, device, max_cost=max_cost)
