@@ -152,6 +152,16 @@ def test_a_picture_is_shown_where_one_says_more(built, asset):
 
 
 @pytest.mark.parametrize("asset", CHECKPOINTS)
+def test_a_checkpoint_shows_what_was_estimated_beside_what_was_measured(built, asset):
+    metadata = built.metadata(asset)
+    assert metadata["estimated_memory_gib"].value > 0.5
+    assert metadata["estimated_hours"].value > 0
+    assert metadata["estimated_tokens"].value > 0
+    assert "this machine" in metadata["estimated_on"].value
+    assert "seconds" in metadata
+
+
+@pytest.mark.parametrize("asset", CHECKPOINTS)
 def test_a_checkpoint_is_whole_and_names_what_it_was_trained_from(built, asset):
     manifest = verify_manifest(built.artifacts / asset / AUTHOR)
     metadata = built.metadata(asset)
