@@ -87,7 +87,7 @@ def test_lora_of_a_7b_model_takes_what_the_handbook_says():
 def test_qlora_of_a_7b_model_takes_less_than_lora_and_no_more_than_the_handbook_measured():
     lora, qlora = (memory_of(plan(LLAMA_2_7B, method=method), gpu=True).total for method in ("lora", "qlora"))
 
-    assert 0.5 * 9.1 * GB < qlora < 9.3 * GB
+    assert 0.75 * 9.1 * GB < qlora < 9.3 * GB
     # "Up to 75 % lower": the weights alone shrink to a quarter, the rest does not.
     assert 0.25 * lora < qlora < 0.6 * lora
 
