@@ -214,7 +214,7 @@ class BaseModelRef(Entity):
     revision: str | None = Field(description="Revision of a hub model")
     licence: str = Field(description="Licence of the weights")
     version: str = Field(description="Hash of the weights, or of hub id and revision")
-    n_parameters: int | None = Field(description="Number of parameters, if it was trained here")
+    n_parameters: int | None = Field(description="Number of parameters; None if the hub could not be asked")
 
 
 class SourceConfig(BaseModel):

@@ -5,7 +5,7 @@ checkpoint goes straight to the store.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import dagster as dg
 
@@ -16,21 +16,29 @@ from resources.project import Project
 from resources.tracker import Tracker
 from resources.trainer import LocalTrainer, TrainingOutcome
 from twin_assets.automation import retrain_on_new_data
-from twin_assets.collection.authors import author_slugs
+from twin_assets.collection.authors import author_slugs, load_author
 from twin_assets.documents import BaseModelRef, CleanedDocument
 from twin_assets.errors import UserError
 from twin_assets.observed_settings import SETTINGS
 from twin_assets.partitions import authors_partitions
 from twin_assets.reporting import OWNERS, data_version, picture, readable, rows_version
 from twin_assets.settings import OFFLINE_BASE_MODEL
-from twin_assets.training.base import version_of
+from twin_assets.training.base import n_parameters_of, version_of
 from twin_assets.training.chat_template import chat_template, chat_template_hash
-from twin_assets.training.config import DPOConfig, PretrainConfig, SFTConfig, hyperparameters_of
+from twin_assets.training.config import DPOConfig, PretrainConfig, SFTConfig, TrainingConfig, hyperparameters_of, set_in
 from twin_assets.training.corpus import training_side
-from twin_assets.training.hyperparameters import DPOHyperparameters, PretrainHyperparameters, SFTHyperparameters
+from twin_assets.training.defaults import Resolved, resolve
+from twin_assets.training.hyperparameters import (
+    DPOHyperparameters,
+    FineTuning,
+    PretrainHyperparameters,
+    SFTHyperparameters,
+)
 from twin_assets.training.plots import loss_curve
 from twin_assets.training.spec import TrainingSpec
 from twin_assets.training.storage import checkpoint_history, remove_folder
+
+Kind = TypeVar("Kind", bound=FineTuning)
 
 PAYLOAD_VERSION = "2"
 """Raised when the payload's code changes what a spec is trained to."""
@@ -147,14 +155,17 @@ def sft_checkpoint(
     estimator: Estimator,
     tracker: Tracker,
 ) -> dg.MaterializeResult[None]:
-    """The base model after supervised fine-tuning (LoRA) on the author's instruct dataset.
+    """The base model after supervised fine-tuning on the author's instruct dataset.
 
-    Trained with TRL and PEFT in the payload, through Dagster Pipes; the adapter and the merged model are both kept,
-    with a manifest that names every file's hash. A checkpoint that already answers the same spec is not trained again.
+    Trained with TRL and PEFT in the payload, through Dagster Pipes: with LoRA, QLoRA or every weight. The merged model
+    and the adapter, where there is one, are both kept, with a manifest that names every file's hash. What the run
+    configuration leaves empty is as the author file says under `training.sft`, and else as a model of this size is
+    usually trained. A checkpoint that already answers the same spec is not trained again.
     `dpo_checkpoint`, `eval_report` and `registered_model` read it.
 
     If training fails or is cancelled, the previous checkpoint stays whole, and the next run starts clean.
     """
+    resolved = _resolve(context, config, SFTHyperparameters, project, n_parameters=base_model.n_parameters)
     spec = TrainingSpec(
         stage="sft",
         author=context.partition_key,
@@ -164,12 +175,12 @@ def sft_checkpoint(
         dataset_uri=artifacts.address("instruct_dataset", context.partition_key),
         dataset_version=_input_version(context, "instruct_dataset"),
         output_uri=artifacts.address("sft_checkpoint", context.partition_key),
-        hyperparameters=hyperparameters_of(config, SFTHyperparameters),
+        hyperparameters=resolved.settings,
         seed=project.seed,
         chat_template_hash=chat_template_hash(chat_template()),
         code_version=PAYLOAD_VERSION,
     )
-    return _checkpoint(context, spec, trainer, estimator, tracker, force=config.force)
+    return _checkpoint(context, spec, resolved, trainer, estimator, tracker, force=config.force)
 
 
 @dg.asset(
@@ -191,27 +202,30 @@ def dpo_checkpoint(
     estimator: Estimator,
     tracker: Tracker,
 ) -> dg.MaterializeResult[None]:
-    """The SFT model after direct preference optimisation on the author's preference dataset.
+    """The SFT model after preference optimisation (DPO; ORPO or KTO if set) on the author's preference dataset.
 
-    Chosen is the author's own passage, rejected what the base model wrote; the SFT model with its adapter off is the
-    reference. `eval_report` and `registered_model` read it.
+    Chosen is the author's own passage, rejected what the base model wrote; the SFT model is the reference. What the run
+    configuration leaves empty is as the author file says under `training.dpo`, and else as a model of this size is
+    usually trained. `eval_report` and `registered_model` read it.
 
     If training fails or is cancelled, the previous checkpoint stays whole, and the next run starts clean.
     """
+    start = artifacts.manifest("sft_checkpoint", context.partition_key)
+    resolved = _resolve(context, config, DPOHyperparameters, project, n_parameters=int(start.metrics["parameters"]))
     spec = TrainingSpec(
         stage="dpo",
         author=context.partition_key,
         base_model=artifacts.address("sft_checkpoint", context.partition_key),
-        base_model_version=artifacts.manifest("sft_checkpoint", context.partition_key).data_version,
+        base_model_version=start.data_version,
         dataset_uri=artifacts.address("preference_dataset", context.partition_key),
         dataset_version=_input_version(context, "preference_dataset"),
         output_uri=artifacts.address("dpo_checkpoint", context.partition_key),
-        hyperparameters=hyperparameters_of(config, DPOHyperparameters),
+        hyperparameters=resolved.settings,
         seed=project.seed,
         chat_template_hash=chat_template_hash(chat_template()),
         code_version=PAYLOAD_VERSION,
     )
-    return _checkpoint(context, spec, trainer, estimator, tracker, force=config.force)
+    return _checkpoint(context, spec, resolved, trainer, estimator, tracker, force=config.force)
 
 
 def _pointer(project: Project) -> dg.MaterializeResult[BaseModelRef]:
@@ -220,13 +234,14 @@ def _pointer(project: Project) -> dg.MaterializeResult[BaseModelRef]:
         revision=project.base_model_revision,
         licence=project.base_model_licence,
         version=version_of(project.base_model, project.base_model_revision),
-        n_parameters=None,
+        n_parameters=n_parameters_of(project.base_model, project.base_model_revision, offline=project.hub_offline),
     )
+    size = f"{reference.n_parameters:,} parameters" if reference.n_parameters else "number of parameters unknown"
     return dg.MaterializeResult(
         value=reference,
         data_version=data_version(reference.version),
         metadata={
-            "summary": f"{reference.location} at {reference.revision}",
+            "summary": f"{reference.location} at {reference.revision}, {size}",
             "location": reference.location,
             "revision": str(reference.revision),
             "licence": reference.licence,
@@ -234,9 +249,31 @@ def _pointer(project: Project) -> dg.MaterializeResult[BaseModelRef]:
     )
 
 
+def _resolve(
+    context: dg.AssetExecutionContext,
+    config: TrainingConfig,
+    kind: type[Kind],
+    project: Project,
+    *,
+    n_parameters: int | None,
+) -> Resolved[Kind]:
+    """Return the settings of a fine-tuning: of the run, of the author, of the size of the model, in this order."""
+    stage = "sft" if kind is SFTHyperparameters else "dpo"
+    policy = load_author(project.authors_path, context.partition_key).training
+    return resolve(
+        kind,
+        run=set_in(config, kind),
+        author=policy.sft if stage == "sft" else policy.dpo,
+        author_file=project.authors_path / f"{context.partition_key}.yaml",
+        field=f"training.{stage}",
+        n_parameters=n_parameters,
+    )
+
+
 def _checkpoint(
     context: dg.AssetExecutionContext,
     spec: TrainingSpec,
+    resolved: Resolved[Kind],
     trainer: LocalTrainer,
     estimator: Estimator,
     tracker: Tracker,
@@ -250,6 +287,9 @@ def _checkpoint(
         metadata={
             "summary": summary_of(metrics),
             "base_model_version": str(spec.base_model_version),
+            "method": resolved.settings.method,
+            "settings": dg.MetadataValue.table([dg.TableRecord(row) for row in resolved.table()]),
+            "warnings": len(outcome.manifest.warnings),
             **_training_metadata(spec.output_uri, outcome, run_id, tracker),
         },
     )

@@ -1,4 +1,4 @@
-"""The version of a base model that was not trained here."""
+"""What is known of a base model that was not trained here: its version, and its number of parameters."""
 
 import hashlib
 from pathlib import Path
@@ -30,6 +30,34 @@ def version_of(location: str, revision: str | None) -> str:
     if location.startswith(("/", ".", "~")):
         raise UserError(f"{location} is not a folder: set TWIN_BASE_MODEL to a model's folder, or to a hub id.")
     return content_hash([location, revision])[:16]
+
+
+def n_parameters_of(location: str, revision: str | None, *, offline: bool) -> int | None:
+    """Return the number of parameters of a base model, counted on its configuration: no weights are read or downloaded.
+
+    Weights that two layers share count once.
+
+    Args:
+        location: Folder or hub id.
+        revision: Revision of a hub id; without meaning for a folder.
+        offline: Whether the hub must not be asked; what was downloaded before is still found.
+
+    Returns:
+        None if the hub does not answer, or the configuration is not that of a causal language model known here.
+    """
+    from accelerate import init_empty_weights
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    try:
+        config = AutoConfig.from_pretrained(
+            location, revision=revision or "main", local_files_only=offline, trust_remote_code=False
+        )
+        with init_empty_weights():
+            model = AutoModelForCausalLM.from_config(config, trust_remote_code=False)
+            model.tie_weights()
+    except (OSError, ValueError, KeyError):
+        return None
+    return int(model.num_parameters())
 
 
 def _sha256(path: Path) -> str:

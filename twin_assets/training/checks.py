@@ -17,7 +17,7 @@ from twin_assets.training.storage import checkpoint_history, verified_checkpoint
 @dg.asset_check(asset=base_model, blocking=True, name="manifest_is_whole")
 def base_model_is_whole(base_model: BaseModelRef) -> dg.AssetCheckResult:
     """Every file of a model that was trained here has the hash that its manifest names."""
-    if base_model.n_parameters is None:
+    if base_model.revision is not None:
         return verdict(passed=True, expected="nothing: the model was not trained here", actual=base_model.location)
     return _is_whole(base_model.location)
 
@@ -55,7 +55,18 @@ def _checkpoint_checks(checkpoint: dg.AssetsDefinition) -> list[dg.AssetChecksDe
         """No document that the checkpoint was trained on has been deleted since."""
         return _nothing_is_gone(artifacts.manifest(asset, context.partition_key), cleaned_documents)
 
-    return [manifest_is_whole, loss_fell, trained_on_what_is_there]
+    @dg.asset_check(asset=checkpoint, partitions_def=authors_partitions)
+    def training_raised_no_alarm(
+        context: dg.AssetCheckExecutionContext, artifacts: ArtifactStore
+    ) -> dg.AssetCheckResult:
+        """No gradient exploded while it trained, and not every pair was told apart within the first tenth."""
+        return none_of(
+            artifacts.manifest(asset, context.partition_key).warnings,
+            what="alarm of the training",
+            severity=dg.AssetCheckSeverity.WARN,
+        )
+
+    return [manifest_is_whole, loss_fell, trained_on_what_is_there, training_raised_no_alarm]
 
 
 def _nothing_is_gone(manifest: Manifest, documents: Iterable[CleanedDocument]) -> dg.AssetCheckResult:
@@ -84,5 +95,15 @@ def _is_whole(address: str) -> dg.AssetCheckResult:
     return verdict(passed=True, expected="every file as in the manifest", actual=f"{len(manifest.files)} files")
 
 
-sft_manifest_is_whole, sft_loss_fell, sft_trained_on_what_is_there = _checkpoint_checks(sft_checkpoint)
-dpo_manifest_is_whole, dpo_loss_fell, dpo_trained_on_what_is_there = _checkpoint_checks(dpo_checkpoint)
+(
+    sft_manifest_is_whole,
+    sft_loss_fell,
+    sft_trained_on_what_is_there,
+    sft_training_raised_no_alarm,
+) = _checkpoint_checks(sft_checkpoint)
+(
+    dpo_manifest_is_whole,
+    dpo_loss_fell,
+    dpo_trained_on_what_is_there,
+    dpo_training_raised_no_alarm,
+) = _checkpoint_checks(dpo_checkpoint)

@@ -1,12 +1,19 @@
-"""The hyperparameters of the three training stages, with units, defaults and where the defaults come from.
+"""The hyperparameters of the three training stages: what can be set, its units and its range.
 
-The defaults are for the offline base model on two CPU cores; for a model of billions of parameters on a GPU the
-descriptions name the usual values. Nothing is trained here.
+The defaults of the classes are those of the offline base model on two CPU cores. What a larger model starts from
+instead, and who wins where a run, an author and a size disagree, stands in `defaults.py`. Whether a machine can do
+what is asked for is the payload's business. Nothing is trained here.
 """
 
-from typing import Final, Literal
+from typing import Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Method = Literal["full", "lora", "qlora"]
+PreferenceLoss = Literal["dpo", "orpo", "kto"]
+Attention = Literal["sdpa", "eager", "flash_attention_2"]
+Optimizer = Literal["adamw_torch", "adamw_8bit", "paged_adamw_8bit"]
+ALL_LINEAR = "all-linear"
 
 
 class _Training(BaseModel):
@@ -19,7 +26,7 @@ class _Training(BaseModel):
         default=0.1,
         ge=0,
         lt=1,
-        description="Share of the steps in which the learning rate rises; it then falls by cosine",
+        description="Share of the steps in which the learning rate rises; what it does then is the schedule's business",
     )
     max_grad_norm: float = Field(default=1.0, gt=0, description="Gradient norm above which gradients are clipped")
     precision: Literal["auto", "fp32", "bf16"] = Field(
@@ -74,9 +81,15 @@ class PretrainHyperparameters(_Training):
     )
 
 
-class _Adapter(_Training):
-    """What the stages that train a LoRA adapter share (Hu et al. 2021, LoRA)."""
+class FineTuning(_Training):
+    """What the stages that start from a model share: how its weights are changed, and on which rows."""
 
+    method: Method = Field(
+        default="lora",
+        description="full: every weight; lora: low-rank adapters (Hu et al. 2021); qlora: adapters on a base in 4 bits "
+        "(NF4, double quantisation; Dettmers et al. 2023), on a GPU with bitsandbytes",
+    )
+    epochs: float = Field(default=1.0, gt=0, description="Passes over the dataset, cut short by max_steps")
     max_steps: int = Field(default=200, ge=1, description="Optimizer steps, at most")
     batch_size: int = Field(default=8, ge=1, description="Rows per device and forward pass")
     gradient_accumulation: int = Field(
@@ -92,9 +105,46 @@ class _Adapter(_Training):
         default=64, ge=1, description="Scale of the adapter's output is alpha / rank; usual: rank or twice it"
     )
     lora_dropout: float = Field(default=0.0, ge=0, lt=1, description="Dropout before the adapter; usual: 0 to 0.1")
+    target_modules: str = Field(
+        default=ALL_LINEAR,
+        pattern=r"^\s*[\w.-]+(\s*,\s*[\w.-]+)*\s*$",
+        description="Layers that get an adapter: all-linear (all but the output layer), or names with commas, as in "
+        "q_proj,v_proj",
+    )
+    lr_scheduler: Literal["cosine", "linear", "constant"] = Field(
+        default="cosine", description="How the learning rate goes on after the warm-up: to nothing, or constant"
+    )
+    optimizer: Optimizer = Field(
+        default="adamw_torch",
+        description="adamw_torch: AdamW of PyTorch, its fused kernel; adamw_8bit, paged_adamw_8bit: its state in 8 "
+        "bits, paged to the host's memory if need be, on a GPU with bitsandbytes",
+    )
+    attention: Attention = Field(
+        default="sdpa",
+        description="Attention kernel: sdpa (PyTorch picks one), eager (written out, slow) or flash_attention_2 (a GPU "
+        "with flash-attn)",
+    )
+    liger: bool = Field(
+        default=False, description="Fused Triton kernels of liger-kernel for norm, rotation and feed-forward, on a GPU"
+    )
+
+    @model_validator(mode="after")
+    def _can_be_combined(self) -> Self:
+        if self.method == "qlora" and self.precision == "fp32":
+            raise ValueError("method qlora computes in bfloat16: set precision to auto or bf16")
+        if self.attention == "flash_attention_2" and self.precision == "fp32":
+            raise ValueError(
+                "flash_attention_2 computes in 16 bits: set precision to auto or bf16, or attention to sdpa"
+            )
+        return self
+
+    @property
+    def has_adapter(self) -> bool:
+        """Whether an adapter is trained, and the model's own weights stay as they are."""
+        return self.method != "full"
 
 
-class SFTHyperparameters(_Adapter):
+class SFTHyperparameters(FineTuning):
     """Supervised fine-tuning: the loss is on the author's answer only, its EOS included."""
 
     epochs: float = Field(
@@ -105,28 +155,58 @@ class SFTHyperparameters(_Adapter):
         gt=0,
         description="Peak learning rate of AdamW. Models of billions: 3e-4 (LLM Engineer's Handbook, chapter 5)",
     )
+    packing: bool = Field(
+        default=False,
+        description="Fill each sequence of max_length with several rows that cannot see each other, instead of padding "
+        "them; a batch is then of sequences, not of rows",
+    )
+    neftune_alpha: float = Field(
+        default=0.0,
+        ge=0,
+        description="Scale of uniform noise on the embeddings while training; 0 is none, 5 usual (Jain et al. 2023, "
+        "NEFTune)",
+    )
 
 
-class DPOHyperparameters(_Adapter):
-    """Direct preference optimisation (Rafailov et al. 2023), the model with its adapter off as the reference."""
+class DPOHyperparameters(FineTuning):
+    """Preference optimisation: DPO (Rafailov et al. 2023), or ORPO or KTO in its place.
 
+    The reference of DPO and KTO is the model that training starts from: its adapter off, or a frozen copy where every
+    weight is trained. ORPO has none.
+    """
+
+    loss: PreferenceLoss = Field(
+        default="dpo",
+        description="dpo: pairs against a reference model; orpo: odds ratio of the pair beside the likelihood of "
+        "chosen, no reference (Hong et al. 2024); kto: each text of a pair by itself (Ethayarajh et al. 2024)",
+    )
     epochs: float = Field(default=1.0, gt=0, description="Passes over the dataset, cut short by max_steps; usual: 1")
     max_steps: int = Field(default=40, ge=1, description="Optimizer steps, at most")
-    batch_size: int = Field(default=4, ge=1, description="Pairs per device and forward pass")
+    batch_size: int = Field(default=4, ge=1, description="Pairs per device and forward pass; for kto, single texts")
     learning_rate: float = Field(
         default=1e-4,
         gt=0,
         description="Peak learning rate of AdamW. Models of billions: 2e-6 (LLM Engineer's Handbook, chapter 6)",
     )
     beta: float = Field(
-        default=0.1, gt=0, le=1, description="Pull towards the reference model; 0.1 is usual, more stays closer to it"
+        default=0.1,
+        gt=0,
+        le=1,
+        description="dpo and kto: pull towards the reference model, more stays closer to it; orpo: weight of the odds "
+        "ratio; 0.1 is usual",
     )
     sft_weight: float = Field(
         default=0.2,
         ge=0,
-        description="Weight of the negative log-likelihood of chosen beside the preference loss: keeps the model from "
-        "forgetting how the author writes (Pang et al. 2024, Iterative RPO, section 3)",
+        description="Only for dpo: weight of the negative log-likelihood of chosen beside the preference loss; keeps "
+        "the model from forgetting how the author writes (Pang et al. 2024, Iterative RPO, section 3)",
     )
+
+    @model_validator(mode="after")
+    def _kto_compares_texts_of_a_batch(self) -> Self:
+        if self.loss == "kto" and self.batch_size < 2:
+            raise ValueError("kto estimates its divergence within a forward pass: set batch_size to 2 or more")
+        return self
 
 
 Hyperparameters = PretrainHyperparameters | SFTHyperparameters | DPOHyperparameters

@@ -48,6 +48,9 @@ class Manifest(BaseModel):
         default=None,
         description="Ids of the documents that its rows are from; None in a manifest that is older than this",
     )
+    warnings: tuple[str, ...] = Field(
+        default=(), description="What was not as it should be while it trained, and did not end the training"
+    )
     files: dict[str, FileRecord] = Field(description="Every file of the folder but the manifest, by relative path")
 
     @property
@@ -67,6 +70,7 @@ def write_manifest(
     libraries: dict[str, str],
     metrics: dict[str, float],
     trained_on: Iterable[str] | None = None,
+    warnings: Iterable[str] = (),
 ) -> Manifest:
     """Hash every file in `folder` and write its manifest there.
 
@@ -80,6 +84,7 @@ def write_manifest(
             libraries=dict(sorted(libraries.items())),
             metrics=metrics,
             trained_on=None if trained_on is None else tuple(sorted(set(trained_on))),
+            warnings=tuple(warnings),
             files={name: _record(folder / name) for name in _names(folder)},
         )
         content_hash(manifest.metrics)

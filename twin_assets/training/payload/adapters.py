@@ -1,4 +1,4 @@
-"""LoRA adapters: how they are set up and trained, and how they become one with the model they were trained on.
+"""Fine-tuning from its first step to the files: through an adapter that is merged at the end, or of every weight.
 
 The merge starts from the base model and the adapter as they lie on disk, not from the trainer's memory: what is tested
 is what will be loaded. Which loss is trained belongs to the stages.
@@ -12,9 +12,10 @@ from typing import Any
 import datasets
 import torch
 from peft import LoraConfig, PeftModel
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from torch import nn
+from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerBase
 
-from twin_assets.training.hyperparameters import DPOHyperparameters, SFTHyperparameters
+from twin_assets.training.hyperparameters import ALL_LINEAR, FineTuning
 from twin_assets.training.manifest import ADAPTER
 from twin_assets.training.payload.doubts import Probe, Trained, largest_difference, logits_of
 from twin_assets.training.payload.launcher import number_of_processes
@@ -22,34 +23,57 @@ from twin_assets.training.payload.reporting import ReportingCallback
 from twin_assets.training.payload.runtime import dtype_for, load_model
 from twin_assets.training.spec import TrainingError, TrainingSpec
 
-AdapterHyperparameters = SFTHyperparameters | DPOHyperparameters
-
 # Progress is reported by the callback; a bar per preparation step would only clutter the log.
 datasets.disable_progress_bars()
 
 TOLERANCE = {torch.float32: 1e-4, torch.bfloat16: 5e-2}
-"""Largest difference between merged and adapter logits, relative to the largest logit: rounding, with some room."""
+"""Largest difference between logits that should be equal, relative to the largest logit: rounding, with some room.
+
+bfloat16 keeps 8 bits, so that a weight is off by up to 0.2 % once the adapter has been added to it, and so is each sum
+over the layers; 5 % of the largest logit holds what tens of layers make of that. It holds for 4 bits as well, because
+what the merge starts from is then the very weights that the adapter was trained on, written out in bfloat16.
+"""
 
 
-def lora_config(settings: AdapterHyperparameters) -> LoraConfig:
-    """Return the adapter's configuration: on every linear layer but the output layer."""
+def lora_config(settings: FineTuning, model: PreTrainedModel) -> LoraConfig | None:
+    """Return the adapter's configuration; None if every weight is trained.
+
+    Raises:
+        TrainingError: If a layer that is to have an adapter is not there, or is the output layer, whose weights the
+            loss reads past the adapter.
+    """
+    if not settings.has_adapter:
+        return None
+    targets: str | list[str] = settings.target_modules.strip()
+    if targets != ALL_LINEAR:
+        targets = [name.strip() for name in settings.target_modules.split(",")]
+        output = model.get_output_embeddings()
+        there = {
+            name for name, module in model.named_modules() if isinstance(module, nn.Linear) and module is not output
+        }
+        for target in targets:
+            if not any(name == target or name.endswith(f".{target}") for name in there):
+                known = ", ".join(sorted({name.rsplit(".", 1)[-1] for name in there}))
+                raise TrainingError(
+                    f"target_modules names {target}, which this model has no such layer of: use {known}."
+                )
     return LoraConfig(
         task_type="CAUSAL_LM",
         r=settings.lora_rank,
         lora_alpha=settings.lora_alpha,
         lora_dropout=settings.lora_dropout,
-        target_modules="all-linear",
+        target_modules=targets,
         bias="none",
     )
 
 
-def steps_of(settings: AdapterHyperparameters, rows: int) -> int:
-    """Return the optimizer steps of a run over `rows` rows."""
+def steps_of(settings: FineTuning, rows: int) -> int:
+    """Return the optimizer steps of a run over `rows` rows; packed, a row is a whole sequence."""
     per_step = settings.batch_size * settings.gradient_accumulation * number_of_processes()
     return min(settings.max_steps, math.ceil(settings.epochs * rows / per_step))
 
 
-def train_adapter(
+def fine_tune(
     trainer: Any,
     spec: TrainingSpec,
     tokenizer: PreTrainedTokenizerBase,
@@ -58,10 +82,10 @@ def train_adapter(
     folder: Path,
     callback: ReportingCallback,
 ) -> Trained:
-    """Train, and write the adapter and the merged model with its tokenizer into `folder`.
+    """Train, and write the model with its tokenizer into `folder`, and the adapter, if there is one, beside it.
 
     Args:
-        trainer: A TRL trainer that wrapped its model in an adapter.
+        trainer: A TRL trainer.
         spec: The run.
         tokenizer: Tokenizer with the project's chat template.
         sequences: Token ids of the rows that are trained on.
@@ -69,16 +93,17 @@ def train_adapter(
         callback: What the trainer reports to.
 
     Raises:
-        TrainingError: If there is nothing to train on, or the merged model does not answer like the adapter.
+        TrainingError: If there is nothing to train on, or the model that was written does not answer like the one that
+            was trained.
     """
     settings = spec.hyperparameters
-    if not isinstance(settings, AdapterHyperparameters):
-        raise TypeError(f"an adapter is not trained with {type(settings).__name__}")
+    if not isinstance(settings, FineTuning):
+        raise TypeError(f"fine-tuning does not take {type(settings).__name__}")
     if not sequences:
         raise TrainingError("Every prompt alone fills max_length: raise it, or shorten the instructions.")
     trainer.train()
     model = trainer.accelerator.unwrap_model(trainer.model)
-    trainable, _ = model.get_nb_trainable_parameters()
+    trainable = sum(weights.numel() for weights in model.parameters() if weights.requires_grad)
     probe = [list(ids)[: settings.max_length] for ids in sequences[:2]]
     tokens = callback.last("num_tokens")
     metrics = {
@@ -89,18 +114,47 @@ def train_adapter(
         "trainable_parameters": float(trainable),
     }
     if trainer.is_world_process_zero():
-        model.save_pretrained(folder / ADAPTER)
-        (folder / ADAPTER / "README.md").unlink(missing_ok=True)
-        merged, difference = merge_adapter(spec, folder / ADAPTER, probe=probe)
-        metrics["merge_difference"] = difference
-        _stop_at_eos(merged, tokenizer)
-        merged.save_pretrained(folder)
+        write = _write_merged if settings.has_adapter else _write_whole
+        metrics |= write(spec, model, tokenizer, probe=probe, folder=folder)
         tokenizer.save_pretrained(folder)
     return Trained(probe=probe, metrics=metrics)
 
 
+def _write_merged(
+    spec: TrainingSpec, model: PeftModel, tokenizer: PreTrainedTokenizerBase, *, probe: Probe, folder: Path
+) -> dict[str, float]:
+    model.save_pretrained(folder / ADAPTER)
+    (folder / ADAPTER / "README.md").unlink(missing_ok=True)
+    merged, difference = merge_adapter(spec, folder / ADAPTER, probe=probe)
+    _stop_at_eos(merged, tokenizer)
+    merged.save_pretrained(folder)
+    return {"merge_difference": difference}
+
+
+def _write_whole(
+    spec: TrainingSpec, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, *, probe: Probe, folder: Path
+) -> dict[str, float]:
+    """Write a model that was trained as a whole, in the run's precision, and hold what was written against it."""
+    dtype = dtype_for(spec.hyperparameters.precision)
+    expected = logits_of(model.eval(), probe)
+    _stop_at_eos(model, tokenizer)
+    model.to(dtype).save_pretrained(folder)
+    written = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype).to(model.device).eval()
+    difference = largest_difference(expected, logits_of(written, probe))
+    if not difference <= TOLERANCE[dtype]:
+        raise TrainingError(
+            f"The model that was written differs from the trained one by {difference:.2g} of the largest logit "
+            f"(allowed: {TOLERANCE[dtype]:g}): set precision to fp32."
+        )
+    return {"written_difference": difference}
+
+
 def merge_adapter(spec: TrainingSpec, adapter: Path, *, probe: Probe) -> tuple[PreTrainedModel, float]:
-    """Merge an adapter into the base model.
+    """Merge an adapter into the base model that it was trained on.
+
+    A base in 4 bits is written out in full first, so that what comes out is the model that was trained: merged into the
+    weights from before the quantisation, the adapter would also correct errors that are not there; merged into 4 bits,
+    most of it would be rounded away.
 
     Args:
         spec: The run that trained the adapter: names the base model.
@@ -113,9 +167,14 @@ def merge_adapter(spec: TrainingSpec, adapter: Path, *, probe: Probe) -> tuple[P
     Raises:
         TrainingError: If the merged model does not answer like the adapter.
     """
-    dtype = dtype_for(spec.hyperparameters.precision)
-    adapted = PeftModel.from_pretrained(load_model(spec, dtype), adapter).eval()
+    settings = spec.hyperparameters
+    dtype = dtype_for(settings.precision)
+    in_4_bits = isinstance(settings, FineTuning) and settings.method == "qlora"
+    adapted = PeftModel.from_pretrained(load_model(spec, dtype, in_4_bits=in_4_bits), adapter).eval()
     expected = logits_of(adapted, probe)
+    if in_4_bits:
+        whole = load_model(spec, dtype, in_4_bits=True).dequantize().to(dtype)
+        adapted = PeftModel.from_pretrained(whole, adapter).eval()
     merged: PreTrainedModel = adapted.merge_and_unload()
     difference = largest_difference(expected, logits_of(merged, probe))
     if not difference <= TOLERANCE[dtype]:

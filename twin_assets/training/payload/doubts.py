@@ -1,8 +1,9 @@
 """The doubts that remain after the last step: two models that should agree, a checkpoint that reads back wrong."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
@@ -35,6 +36,37 @@ def largest_difference(expected: Sequence[torch.Tensor], actual: Sequence[torch.
     scale = max(logits.abs().max().item() for logits in expected)
     differences = [(a - b).abs().max() for a, b in zip(expected, actual, strict=True)]
     return torch.stack(differences).max().item() / max(scale, 1e-12)
+
+
+def samples_are_apart(model: PreTrainedModel, collate: Callable[..., Any], probe: Probe, *, tolerance: float) -> bool:
+    """Return whether samples that are packed into one sequence are answered as each would be alone.
+
+    What keeps them apart is made of their positions by the model's own attention mask, which not every architecture
+    makes: so it is measured, on the model that is to be trained.
+
+    Args:
+        model: The model, in any precision.
+        collate: The trainer's data collator, which packs.
+        probe: Token ids of two samples.
+        tolerance: Largest difference, relative to the largest logit, that is still rounding.
+    """
+    packed = [token for ids in probe for token in ids]
+    batch = collate([{"input_ids": packed, "labels": packed, "seq_lengths": [len(ids) for ids in probe]}])
+    inputs = {
+        name: value.to(model.device) if isinstance(value, torch.Tensor) else value
+        for name, value in batch.items()
+        if name != "labels"
+    }
+    training = model.training
+    model.eval()
+    with torch.no_grad(), torch.autocast(model.device.type, torch.bfloat16, enabled=model.device.type == "cuda"):
+        together = model(**inputs, use_cache=False).logits[0].float().cpu()
+        alone = [
+            model(input_ids=torch.tensor([list(ids)], device=model.device), use_cache=False).logits[0].float().cpu()
+            for ids in probe
+        ]
+    model.train(training)
+    return largest_difference([torch.cat(alone)], [together]) <= tolerance
 
 
 def read_back(folder: Path, probe: Probe) -> int:

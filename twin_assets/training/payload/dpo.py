@@ -1,22 +1,27 @@
-"""Direct preference optimisation with TRL and a LoRA adapter.
+"""Preference optimisation with TRL: DPO, or ORPO or KTO in its place.
 
-The model that training starts from, its adapter off, is the reference: one copy of the weights serves both.
+The model that training starts from is the reference of DPO and KTO. Under an adapter one copy of the weights serves
+both, the adapter off; where every weight is trained, a frozen copy stands beside it. What is peculiar to ORPO and to
+KTO stands in `orpo.py` and `kto.py`.
 """
 
 from pathlib import Path
+from typing import Any
 
 from datasets import Dataset
 from transformers import PreTrainedTokenizerBase
 from transformers.trainer_callback import PrinterCallback
-from trl import DPOConfig, DPOTrainer
+from trl import DPOConfig, DPOTrainer, KTOConfig, KTOTrainer
 
 from twin_assets.training.chat_template import answer_message, messages_for
-from twin_assets.training.hyperparameters import DPOHyperparameters
-from twin_assets.training.payload.adapters import lora_config, steps_of, train_adapter
+from twin_assets.training.hyperparameters import DPOHyperparameters, PreferenceLoss
+from twin_assets.training.payload.adapters import fine_tune, lora_config, steps_of
 from twin_assets.training.payload.doubts import Trained
+from twin_assets.training.payload.kto import unpaired
+from twin_assets.training.payload.orpo import CompletionORPOTrainer, ORPOConfig
 from twin_assets.training.payload.reporting import ReportingCallback
 from twin_assets.training.payload.rows import Rows, spread
-from twin_assets.training.payload.runtime import dtype_for, load_model, load_tokenizer, training_arguments
+from twin_assets.training.payload.runtime import load_tokenizer, model_to_train, training_arguments
 from twin_assets.training.spec import TrainingSpec
 
 REWARDS = {
@@ -29,19 +34,20 @@ REWARDS = {
 
 
 def dpo(spec: TrainingSpec, train: Rows, test: Rows, *, folder: Path, callback: ReportingCallback) -> Trained:
-    """Align the SFT model with the author's own text, and write the adapter and the merged model into `folder`.
+    """Align the SFT model with the author's own text, and write the result into `folder`.
 
     Raises:
-        TrainingError: If no pair keeps a word of its answers within `max_length`, or the merge fails its test.
+        TrainingError: If no pair keeps a word of its answers within `max_length`, or what was written does not answer
+            like what was trained.
     """
     tokenizer = load_tokenizer(spec)
-    trainer = dpo_trainer(spec, train, test, tokenizer=tokenizer, work=folder / "work", callback=callback)
-    probe = [row["prompt_ids"] + row["chosen_ids"] for row in trainer.train_dataset]
-    trained = train_adapter(trainer, spec, tokenizer, sequences=probe, folder=folder, callback=callback)
+    trainer = preference_trainer(spec, train, test, tokenizer=tokenizer, work=folder / "work", callback=callback)
+    sequences = wanted_sequences(trainer.train_dataset)
+    trained = fine_tune(trainer, spec, tokenizer, sequences=sequences, folder=folder, callback=callback)
     return Trained(probe=trained.probe, metrics={**trained.metrics, **reward_metrics(callback)})
 
 
-def dpo_trainer(
+def preference_trainer(
     spec: TrainingSpec,
     train: Rows,
     test: Rows,
@@ -49,39 +55,58 @@ def dpo_trainer(
     tokenizer: PreTrainedTokenizerBase,
     work: Path,
     callback: ReportingCallback,
-) -> DPOTrainer:
-    """Set up the trainer, its pairs rendered and tokenized.
-
-    The loss is that of DPO plus, weighted, the negative log-likelihood per token of what was chosen.
-    """
+) -> Any:
+    """Set up the trainer of the loss that is asked for, its rows rendered and tokenized."""
     settings = spec.hyperparameters
     if not isinstance(settings, DPOHyperparameters):
         raise TypeError(f"dpo does not take {type(settings).__name__}")
-    losses = {"sigmoid": 1.0, "sft": settings.sft_weight}
-    trainer = DPOTrainer(
-        model=load_model(spec, dtype_for(settings.precision)),
-        args=DPOConfig(
-            **training_arguments(
-                spec,
-                work=work,
-                steps=steps_of(settings, len(train)),
-                batch_size=settings.batch_size,
-                evaluate=bool(test),
-            ),
-            gradient_accumulation_steps=settings.gradient_accumulation,
-            beta=settings.beta,
-            loss_type=[name for name, weight in losses.items() if weight],
-            loss_weights=[weight for weight in losses.values() if weight],
-            max_length=settings.max_length,
+    rows = _rows_of(settings.loss, train, seed=spec.seed)
+    held_out = _rows_of(settings.loss, spread(test, settings.max_eval_rows), seed=spec.seed) if test else None
+    arguments = {
+        **training_arguments(
+            spec,
+            work=work,
+            steps=steps_of(settings, len(rows)),
+            batch_size=settings.batch_size,
+            evaluate=bool(test),
         ),
-        train_dataset=pairs(train),
-        eval_dataset=pairs(spread(test, settings.max_eval_rows)) if test else None,
-        processing_class=tokenizer,
-        peft_config=lora_config(settings),
-        callbacks=[callback],
-    )
+        "beta": settings.beta,
+        "max_length": settings.max_length,
+    }
+    model = model_to_train(spec)
+    shared = {
+        "model": model,
+        "train_dataset": rows,
+        "eval_dataset": held_out,
+        "processing_class": tokenizer,
+        "peft_config": lora_config(settings, model),
+        "callbacks": [callback],
+    }
+    needs_copy = not settings.has_adapter and settings.loss != "orpo"
+    reference = {"ref_model": model_to_train(spec)} if needs_copy else {}
+    trainer: Any
+    if settings.loss == "orpo":
+        # Each trainer takes columns of its own out of the rows; to leave them be is the default of this one alone.
+        trainer = CompletionORPOTrainer(args=ORPOConfig(**arguments, remove_unused_columns=False), **shared)
+    elif settings.loss == "kto":
+        trainer = KTOTrainer(args=KTOConfig(**arguments), **shared, **reference)
+    else:
+        trainer = DPOTrainer(args=DPOConfig(**arguments, **_weighted(settings)), **shared, **reference)
     trainer.remove_callback(PrinterCallback)
     return trainer
+
+
+def _weighted(settings: DPOHyperparameters) -> dict[str, Any]:
+    """Return the losses of DPO: its own and, weighted, the negative log-likelihood per token of what was chosen."""
+    losses = {"sigmoid": 1.0, "sft": settings.sft_weight}
+    return {
+        "loss_type": [name for name, weight in losses.items() if weight],
+        "loss_weights": [weight for weight in losses.values() if weight],
+    }
+
+
+def _rows_of(loss: PreferenceLoss, rows: Rows, *, seed: int) -> Dataset:
+    return unpaired(rows, seed=seed) if loss == "kto" else pairs(rows)
 
 
 def pairs(rows: Rows) -> Dataset:
@@ -96,6 +121,15 @@ def pairs(rows: Rows) -> Dataset:
             for row in rows
         ]
     )
+
+
+def wanted_sequences(dataset: Dataset) -> list[list[int]]:
+    """Return the token ids of each prompt with the text that is wanted, from the rows of any of the three trainers."""
+    if "completion_ids" in dataset.column_names:
+        return [row["prompt_ids"] + row["completion_ids"] for row in dataset if row["label"]]
+    if "chosen_input_ids" in dataset.column_names:
+        return list(dataset["chosen_input_ids"])
+    return [row["prompt_ids"] + row["chosen_ids"] for row in dataset]
 
 
 def reward_metrics(callback: ReportingCallback) -> dict[str, float]:

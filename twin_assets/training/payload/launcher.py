@@ -20,6 +20,9 @@ class Launcher(Protocol):
     def say(self, message: str) -> None:
         """Report progress in one line."""
 
+    def warn(self, message: str) -> None:
+        """Report what is not as it should be, in a training that goes on."""
+
     def fail(self, message: str) -> None:
         """Report why the training ends here."""
 
@@ -38,6 +41,10 @@ class PipesLauncher:
         """Log to the Dagster run."""
         self._pipes.log.info(message)
 
+    def warn(self, message: str) -> None:
+        """Log a warning to the Dagster run."""
+        self._pipes.log.warning(message)
+
     def fail(self, message: str) -> None:
         """Log an error to the Dagster run; the exit code fails its step."""
         self._pipes.log.error(message)
@@ -55,6 +62,10 @@ class ConsoleLauncher:
         sys.stdout.write(message + "\n")
         sys.stdout.flush()
 
+    def warn(self, message: str) -> None:
+        """Write a line that stands out to standard output."""
+        self.say(f"warning: {message}")
+
     def fail(self, message: str) -> None:
         """Write nothing: the program writes every error to standard error itself."""
 
@@ -68,6 +79,9 @@ class SilentLauncher:
     """Nobody: what the second and later processes of one training report to."""
 
     def say(self, message: str) -> None:
+        """Say nothing."""
+
+    def warn(self, message: str) -> None:
         """Say nothing."""
 
     def fail(self, message: str) -> None:

@@ -1,6 +1,7 @@
 """Progress on its way out: to the launcher every few seconds, to MLflow each logged step, to `history.json` at the end.
 
-Also the place where a loss that is no longer a number stops the run.
+Also the place where a loss that is no longer a number stops the run. What is merely said, `alarms` decides; how busy
+the machine is, `usage` measures.
 """
 
 import math
@@ -9,7 +10,9 @@ from typing import Any
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
+from twin_assets.training.payload.alarms import Alarms
 from twin_assets.training.payload.launcher import Launcher
+from twin_assets.training.payload.usage import Throughput, gpu_usage, watch_system
 from twin_assets.training.spec import TrackingRun, TrainingError
 
 SECONDS_BETWEEN_REPORTS = 5.0
@@ -43,6 +46,14 @@ class TrackingLog:
             self._client.get_run(run.run_id)
         except self._failure as error:
             raise TrainingError(f"MLflow run {run.run_id} cannot be reached: check the tracking server.") from error
+        self._system = watch_system(run)
+
+    def close(self) -> None:
+        """Stop measuring the machine, and send what waits."""
+        if self._system:
+            self._system.finish()  # type: ignore[no-untyped-call]
+        if self._waiting:
+            self._send()
 
     @property
     def undelivered(self) -> int:
@@ -55,6 +66,9 @@ class TrackingLog:
 
         now = int(time.time() * 1000)  # MLflow wants the time of day; nothing else here depends on it.
         self._waiting += [Metric(name, value, now, step) for name, value in values.items()]
+        self._send()
+
+    def _send(self) -> None:
         try:
             self._client.log_batch(self._run_id, metrics=self._waiting)
         except self._failure:
@@ -68,10 +82,20 @@ class ReportingCallback(TrainerCallback):  # type: ignore[misc]
     def __init__(self, launcher: Launcher, tracking: TrackingLog | None) -> None:
         """Report to `launcher`, and to MLflow if there is a run."""
         self.history: list[HistoryRow] = []
+        self.alarms = Alarms()
         self._launcher = launcher
         self._tracking = tracking
         self._reported_at = -math.inf
         self._reported_tenth = -1
+        self._throughput = Throughput()
+
+    def on_step_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        """Start the clock of a step."""
+        self._throughput.step_begins()
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        """Stop the clock of a step: evaluation and logging are not training."""
+        self._throughput.step_ends()
 
     def on_log(
         self,
@@ -95,6 +119,9 @@ class ReportingCallback(TrainerCallback):  # type: ignore[misc]
                 )
         if not state.is_world_process_zero:
             return
+        if "loss" in values:
+            values |= {**self._throughput.since(values.get("num_tokens")), **gpu_usage()}
+            self._raise_alarms(args, state, values)
         self.history.append({"step": float(state.global_step), **values})
         if self._tracking:
             self._tracking.log(state.global_step, values)
@@ -114,8 +141,21 @@ class ReportingCallback(TrainerCallback):  # type: ignore[misc]
             "train_loss": self.last("loss"),
             "eval_loss_before": self.first("eval_loss"),
             "eval_loss": self.last("eval_loss"),
+            "tokens_per_second": self._throughput.overall,
         }
         return {name: value for name, value in figures.items() if value is not None}
+
+    def _raise_alarms(self, args: TrainingArguments, state: TrainerState, values: HistoryRow) -> None:
+        step, steps = state.global_step, state.max_steps
+        said = []
+        if "grad_norm" in values:
+            said.append(self.alarms.gradients(step, values["grad_norm"], clipped_at=args.max_grad_norm))
+        if "rewards/accuracies" in values:
+            pairs = args.train_batch_size * args.gradient_accumulation_steps * args.world_size * args.logging_steps
+            said.append(self.alarms.rewards(step, steps, values["rewards/accuracies"], pairs=int(pairs)))
+        for sentence in said:
+            if sentence:
+                self._launcher.warn(sentence)
 
     def _say(self, state: TrainerState, values: HistoryRow) -> None:
         tenth = 10 * state.global_step // max(1, state.max_steps)

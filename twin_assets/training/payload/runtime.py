@@ -4,6 +4,7 @@ The stages themselves, and what is reported on the way, live elsewhere.
 """
 
 import logging
+import os
 import warnings
 from importlib.metadata import version
 from pathlib import Path
@@ -11,9 +12,16 @@ from typing import Any, Literal
 
 import torch
 import transformers
-from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import (
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    BitsAndBytesConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
 
 from twin_assets.training.chat_template import chat_template
+from twin_assets.training.hyperparameters import FineTuning, Hyperparameters
 from twin_assets.training.spec import TrainingError, TrainingSpec
 
 LIBRARIES = ("torch", "transformers", "tokenizers", "trl", "peft", "accelerate", "datasets", "safetensors")
@@ -21,6 +29,10 @@ LIBRARIES = ("torch", "transformers", "tokenizers", "trl", "peft", "accelerate",
 LOGS_PER_RUN = 40
 EVALUATIONS_PER_RUN = 3
 """Enough points to see a curve, few enough to cost nothing."""
+
+OPTIMIZERS = {"adamw_torch": "adamw_torch_fused", "adamw_8bit": "adamw_8bit", "paged_adamw_8bit": "paged_adamw_8bit"}
+SCHEDULERS = {"cosine": "cosine", "linear": "linear", "constant": "constant_with_warmup"}
+"""Our names and those of transformers."""
 
 
 def prepare_process(seed: int) -> None:
@@ -63,26 +75,22 @@ def training_arguments(
         evaluate: Whether there are rows to evaluate on; then also before the first step.
     """
     settings = spec.hyperparameters
-    every = max(1, steps // EVALUATIONS_PER_RUN)
     return {
+        **schedule_arguments(settings, steps=steps, evaluate=evaluate),
+        **(fine_tuning_arguments(settings) if isinstance(settings, FineTuning) else {"lr_scheduler_type": "cosine"}),
         "output_dir": str(work),
-        "max_steps": steps,
         "per_device_train_batch_size": batch_size,
         "per_device_eval_batch_size": batch_size,
         "learning_rate": settings.learning_rate,
-        "lr_scheduler_type": "cosine",
-        "warmup_steps": round(settings.warmup_fraction * steps),
         "weight_decay": settings.weight_decay,
         "max_grad_norm": settings.max_grad_norm,
         "bf16": dtype_for(settings.precision) == torch.bfloat16,
         "gradient_checkpointing": settings.gradient_checkpointing,
         "seed": spec.seed,
         "data_seed": spec.seed,
-        "logging_steps": max(1, steps // LOGS_PER_RUN),
         # A loss that is not a number must reach the report, not be replaced by the last good one.
         "logging_nan_inf_filter": False,
         "eval_strategy": "steps" if evaluate else "no",
-        "eval_steps": every if evaluate else None,
         "eval_on_start": evaluate,
         "prediction_loss_only": True,
         "save_strategy": "no",
@@ -92,14 +100,68 @@ def training_arguments(
     }
 
 
-def load_model(spec: TrainingSpec, dtype: torch.dtype) -> PreTrainedModel:
-    """Load the model that the run starts from.
+def schedule_arguments(settings: Hyperparameters, *, steps: int, evaluate: bool) -> dict[str, Any]:
+    """Return the arguments that follow from the number of optimizer steps."""
+    return {
+        "max_steps": steps,
+        "warmup_steps": round(settings.warmup_fraction * steps),
+        "logging_steps": max(1, steps // LOGS_PER_RUN),
+        "eval_steps": max(1, steps // EVALUATIONS_PER_RUN) if evaluate else None,
+    }
+
+
+def fine_tuning_arguments(settings: FineTuning) -> dict[str, Any]:
+    """Return the arguments of the stages that start from a model."""
+    return {
+        "gradient_accumulation_steps": settings.gradient_accumulation,
+        "lr_scheduler_type": SCHEDULERS[settings.lr_scheduler],
+        "optim": OPTIMIZERS[settings.optimizer],
+        "use_liger_kernel": settings.liger,
+    }
+
+
+def model_to_train(spec: TrainingSpec) -> PreTrainedModel:
+    """Load the model that the run starts from, in the form in which it is trained.
+
+    Under an adapter its weights are fixed and lie in the precision of the run, or in 4 bits. Where they are trained
+    themselves they stay in float32 and are computed with in bfloat16: a step of 1e-5 is less than bfloat16 can add to a
+    weight.
 
     Raises:
         TrainingError: If it is not there, or is not a causal language model.
     """
+    settings = spec.hyperparameters
+    if isinstance(settings, FineTuning) and not settings.has_adapter:
+        return load_model(spec, torch.float32)
+    in_4_bits = isinstance(settings, FineTuning) and settings.method == "qlora"
+    return load_model(spec, dtype_for(settings.precision), in_4_bits=in_4_bits)
+
+
+def load_model(spec: TrainingSpec, dtype: torch.dtype, *, in_4_bits: bool = False) -> PreTrainedModel:
+    """Load the model that the run starts from.
+
+    Args:
+        spec: The run.
+        dtype: Type of the weights; in 4 bits, the type that is computed in.
+        in_4_bits: Whether to quantise the weights to NF4, their scales once more (Dettmers et al. 2023, section 3).
+
+    Raises:
+        TrainingError: If it is not there, or is not a causal language model.
+    """
+    options: dict[str, Any] = {"revision": _revision(spec), "dtype": dtype}
+    if isinstance(spec.hyperparameters, FineTuning):
+        options["attn_implementation"] = spec.hyperparameters.attention
+    if in_4_bits:
+        options["quantization_config"] = BitsAndBytesConfig(
+            load_in_4bit=True,
+            bnb_4bit_quant_type="nf4",
+            bnb_4bit_use_double_quant=True,
+            bnb_4bit_compute_dtype=dtype,
+        )
+        if torch.cuda.is_available():
+            options["device_map"] = {"": int(os.environ.get("LOCAL_RANK", "0"))}
     try:
-        return AutoModelForCausalLM.from_pretrained(spec.base_model, revision=_revision(spec), dtype=dtype)
+        return AutoModelForCausalLM.from_pretrained(spec.base_model, **options)
     except (OSError, ValueError) as error:
         raise _not_loaded(spec, error) from error
 

@@ -13,6 +13,7 @@ from twin_assets.training.manifest import HISTORY, Manifest, write_manifest
 from twin_assets.training.payload.checkpoint import replacing
 from twin_assets.training.payload.doubts import Trained, read_back
 from twin_assets.training.payload.launcher import Launcher, is_first_process
+from twin_assets.training.payload.machine import refuse_what_cannot_run
 from twin_assets.training.payload.reporting import ReportingCallback, TrackingLog
 from twin_assets.training.payload.rows import Rows
 from twin_assets.training.payload.runtime import library_versions, prepare_process
@@ -41,6 +42,7 @@ def train_checkpoint(
         TrainingError: On any doubt about the result; the previous checkpoint then stays as it is.
     """
     started = time.monotonic()
+    refuse_what_cannot_run(spec.hyperparameters)
     prepare_process(spec.seed)
     tracking = TrackingLog(spec.tracking) if spec.tracking and is_first_process() else None
     callback = ReportingCallback(launcher, tracking)
@@ -50,6 +52,8 @@ def train_checkpoint(
         return None
     with replacing(local_folder(spec.output_uri)) as folder:
         trained = stage(spec, train, test, folder=folder, callback=callback)
+        if tracking:
+            tracking.close()
         shutil.rmtree(folder / "work", ignore_errors=True)
         parameters = read_back(folder, trained.probe)
         (folder / HISTORY).write_text(json.dumps(callback.history, indent=1) + "\n", encoding="utf-8")
@@ -59,6 +63,7 @@ def train_checkpoint(
             libraries=library_versions(),
             # A general row, or a correction that the author signed, stands in no document.
             trained_on=[row["document_id"] for row in train if row["document_id"]],
+            warnings=callback.alarms.sentences,
             metrics={
                 **trained.metrics,
                 "test_rows": float(len(test)),
