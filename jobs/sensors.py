@@ -14,6 +14,7 @@ from twin_assets.datasets.sources import observe_rows_from_elsewhere
 from twin_assets.errors import UserError
 from twin_assets.observed_settings import observe_settings
 from twin_assets.partitions import AUTHORS_PARTITION, authors_partitions
+from twin_assets.training.author_settings import observe_training_settings
 
 CPU_GROUPS = ("collection", "features", "evaluation", "serving")
 
@@ -40,6 +41,7 @@ def author_files(
                 if slug not in known:
                     found.append(slug)
                 observations.append(observe_rows_from_elsewhere(context.instance, author, project))
+                observations.append(observe_training_settings(context.instance, author))
             except UserError as error:
                 refused.append(str(error))
     recorded = [observation for observation in observations if observation]

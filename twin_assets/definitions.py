@@ -22,6 +22,7 @@ import twin_assets.inference.assets
 import twin_assets.inference.checks
 import twin_assets.observed_settings
 import twin_assets.training.assets
+import twin_assets.training.author_settings
 import twin_assets.training.checks
 from jobs.jobs import build_jobs
 from jobs.schedules import build_schedules
@@ -66,7 +67,12 @@ def build_defs(
     return dg.Definitions(
         assets=[
             *dg.load_assets_from_modules(
-                [twin_assets.observed_settings, twin_assets.datasets.sources, *(stage.assets for stage in STAGES)],
+                [
+                    twin_assets.observed_settings,
+                    twin_assets.datasets.sources,
+                    twin_assets.training.author_settings,
+                    *(stage.assets for stage in STAGES),
+                ],
                 include_specs=True,
             ),
             twin_assets.datasets.assets.build_preference_dataset(rejected_from=settings.rejected_from),

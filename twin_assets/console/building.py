@@ -28,6 +28,7 @@ from twin_assets.errors import UserError
 from twin_assets.observed_settings import observe_settings
 from twin_assets.partitions import AUTHORS_PARTITION
 from twin_assets.settings import Settings
+from twin_assets.training.author_settings import observe_training_settings
 
 COLLECTED = "raw_documents"
 """The asset that is built on every build if a source is a site: only asking it tells whether it has changed."""
@@ -87,6 +88,7 @@ class Builder:
                     author = load_author(self._settings.authors_dir, slug)
                     self._record(observe_author(self._instance, author, context))
                     self._record(observe_rows_from_elsewhere(self._instance, author, self._project))
+                    self._record(observe_training_settings(self._instance, author))
                 except UserError as error:
                     if slug == wanted:
                         raise

@@ -23,6 +23,7 @@ from twin_assets.observed_settings import SETTINGS
 from twin_assets.partitions import authors_partitions
 from twin_assets.reporting import OWNERS, data_version, picture, readable, rows_version
 from twin_assets.settings import OFFLINE_BASE_MODEL
+from twin_assets.training.author_settings import TRAINING_SETTINGS
 from twin_assets.training.base import n_parameters_of, version_of
 from twin_assets.training.chat_template import chat_template, chat_template_hash
 from twin_assets.training.config import DPOConfig, PretrainConfig, SFTConfig, TrainingConfig, hyperparameters_of, set_in
@@ -137,7 +138,7 @@ def base_model(
 
 @dg.asset(
     partitions_def=authors_partitions,
-    deps=["instruct_dataset", SETTINGS],
+    deps=["instruct_dataset", SETTINGS, TRAINING_SETTINGS],
     group_name="training",
     owners=OWNERS,
     kinds={"pytorch", "huggingface", "mlflow"},
@@ -185,7 +186,7 @@ def sft_checkpoint(
 
 @dg.asset(
     partitions_def=authors_partitions,
-    deps=["preference_dataset", sft_checkpoint, SETTINGS],
+    deps=["preference_dataset", sft_checkpoint, SETTINGS, TRAINING_SETTINGS],
     group_name="training",
     owners=OWNERS,
     kinds={"pytorch", "huggingface", "mlflow"},

@@ -54,6 +54,7 @@ def test_an_author_with_something_to_collect_is_registered_and_observed_once(ins
     assert [(event.asset_key.to_user_string(), event.partition) for event in first.asset_events] == [
         ("author_sites", "ann"),
         ("rows_from_elsewhere", "ann"),
+        ("training_settings", "ann"),
     ]
     second = tick(instance)
     assert not second.dynamic_partitions_requests
