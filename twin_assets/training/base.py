@@ -45,16 +45,15 @@ def n_parameters_of(location: str, revision: str | None, *, offline: bool) -> in
     Returns:
         None if the hub does not answer, or the configuration is not that of a causal language model known here.
     """
-    from accelerate import init_empty_weights
+    import torch
     from transformers import AutoConfig, AutoModelForCausalLM
 
     try:
         config = AutoConfig.from_pretrained(
             location, revision=revision or "main", local_files_only=offline, trust_remote_code=False
         )
-        with init_empty_weights():
+        with torch.device("meta"):
             model = AutoModelForCausalLM.from_config(config, trust_remote_code=False)
-            model.tie_weights()
     except (OSError, ValueError, KeyError):
         return None
     return int(model.num_parameters())

@@ -3,7 +3,8 @@ import shutil
 import pytest
 
 from twin_assets.errors import UserError
-from twin_assets.training.base import version_of
+from twin_assets.training.base import n_parameters_of, version_of
+from twin_assets.training.manifest import read_manifest
 
 
 @pytest.fixture
@@ -38,3 +39,14 @@ def test_a_path_where_no_model_is_gets_refused(tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(UserError, match="is an empty folder"):
         version_of(str(tmp_path / "empty"), None)
+
+
+def test_the_parameters_of_a_model_are_counted_without_its_weights(base, tmp_path):
+    shutil.copy(base / "config.json", tmp_path / "config.json")
+
+    assert n_parameters_of(str(tmp_path), None, offline=True) == read_manifest(base).metrics["parameters"]
+
+
+def test_a_model_whose_configuration_cannot_be_had_has_an_unknown_size(folder):
+    assert n_parameters_of("nobody/has-this-model", "main", offline=True) is None
+    assert n_parameters_of(str(folder), None, offline=True) is None
