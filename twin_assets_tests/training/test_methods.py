@@ -19,6 +19,8 @@ SFT_KINDS = {
     "eager, checkpointed, noisy, constant": SFTHyperparameters(
         **SHORT, attention="eager", gradient_checkpointing=True, neftune_alpha=5.0, lr_scheduler="constant"
     ),
+    "bfloat16": SFTHyperparameters(**SHORT, precision="bf16"),
+    "full in bfloat16": SFTHyperparameters(**SHORT, method="full", learning_rate=1e-3, precision="bf16", packing=True),
     "some layers": SFTHyperparameters(**SHORT, target_modules="q_proj, v_proj", lr_scheduler="linear"),
 }
 PREFERENCE_KINDS = {

@@ -75,6 +75,7 @@ def training_arguments(
         evaluate: Whether there are rows to evaluate on; then also before the first step.
     """
     settings = spec.hyperparameters
+    in_bfloat16 = dtype_for(settings.precision) == torch.bfloat16
     return {
         **schedule_arguments(settings, steps=steps, evaluate=evaluate),
         **(fine_tuning_arguments(settings) if isinstance(settings, FineTuning) else {"lr_scheduler_type": "cosine"}),
@@ -84,7 +85,9 @@ def training_arguments(
         "learning_rate": settings.learning_rate,
         "weight_decay": settings.weight_decay,
         "max_grad_norm": settings.max_grad_norm,
-        "bf16": dtype_for(settings.precision) == torch.bfloat16,
+        "bf16": in_bfloat16,
+        # Without it, bfloat16 is taken for a demand for a GPU.
+        "use_cpu": in_bfloat16 and not torch.cuda.is_available(),
         "gradient_checkpointing": settings.gradient_checkpointing,
         "seed": spec.seed,
         "data_seed": spec.seed,
