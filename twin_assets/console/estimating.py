@@ -7,8 +7,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 from resources.artifacts import ArtifactStore
 from resources.estimator import Estimator
 from resources.project import Project
@@ -19,11 +17,13 @@ from twin_assets.console.tables import print_rows
 from twin_assets.documents import Author
 from twin_assets.errors import UserError
 from twin_assets.settings import OFFLINE_BASE_MODEL, Settings
+from twin_assets.training.base import n_parameters_of
 from twin_assets.training.chat_template import chat_template_hash
+from twin_assets.training.defaults import resolve
 from twin_assets.training.estimating.device import GIB, Device
 from twin_assets.training.estimating.estimate import Estimate, assumptions
 from twin_assets.training.estimating.fitting import proposals, refusal
-from twin_assets.training.hyperparameters import HYPERPARAMETERS, Hyperparameters
+from twin_assets.training.hyperparameters import DPOHyperparameters, FineTuning, SFTHyperparameters
 from twin_assets.training.spec import Stage, TrainingSpec
 
 DATASETS: dict[Stage, str] = {"sft": "instruct_dataset", "dpo": "preference_dataset"}
@@ -80,6 +80,7 @@ def _specs(author: Author, settings: Settings, run: Mapping[str, Any]) -> tuple[
         location = str(artifacts.path("base_model"))
         if not artifacts.path("base_model").exists():
             raise UserError(f"The base model is not built yet: twin build {author.slug} --until base_model.")
+    n_parameters = n_parameters_of(location, project.base_model_revision, offline=project.hub_offline)
     specs, missing = [], []
     for stage, dataset in DATASETS.items():
         path = artifacts.path(dataset, author.slug)
@@ -96,7 +97,7 @@ def _specs(author: Author, settings: Settings, run: Mapping[str, Any]) -> tuple[
                 dataset_uri=str(path),
                 dataset_version="estimated",
                 output_uri=str(artifacts.path(f"{stage}_checkpoint", author.slug)),
-                hyperparameters=_hyperparameters(stage, author, run),
+                hyperparameters=_hyperparameters(stage, author, run, project, n_parameters=n_parameters),
                 seed=project.seed,
                 chat_template_hash=chat_template_hash(),
                 code_version="estimated",
@@ -105,17 +106,20 @@ def _specs(author: Author, settings: Settings, run: Mapping[str, Any]) -> tuple[
     return specs, missing
 
 
-def _hyperparameters(stage: Stage, author: Author, run: Mapping[str, Any]) -> Hyperparameters:
-    """Return the settings of a stage: those of the run configuration, then the author's, then the defaults."""
-    own = author.training.sft if stage == "sft" else author.training.dpo
+def _hyperparameters(
+    stage: Stage, author: Author, run: Mapping[str, Any], project: Project, *, n_parameters: int | None
+) -> FineTuning:
+    """Return the settings of a stage as its asset resolves them."""
     ops = run.get("ops", {}).get(f"{stage}_checkpoint", {}).get("config", {})
-    chosen = {name: value for name, value in ops.items() if name != "force"}
-    try:
-        return HYPERPARAMETERS[stage].model_validate({**own, **chosen})
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        name = ".".join(str(part) for part in first["loc"])
-        raise UserError(f"The setting {name} of {stage} is not usable: {first['msg']}.") from error
+    kind: type[FineTuning] = SFTHyperparameters if stage == "sft" else DPOHyperparameters
+    return resolve(
+        kind,
+        run={name: value for name, value in ops.items() if name != "force"},
+        author=author.training.sft if stage == "sft" else author.training.dpo,
+        author_file=project.authors_path / f"{author.slug}.yaml",
+        field=f"training.{stage}",
+        n_parameters=n_parameters,
+    ).settings
 
 
 def _side_by_side(estimates: list[Estimate]) -> list[dict[str, Any]]:

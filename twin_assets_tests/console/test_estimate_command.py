@@ -31,6 +31,14 @@ def home(own_home: Path, make_folder, make_author, tmp_path, monkeypatch) -> Pat
     return own_home
 
 
+@pytest.fixture
+def all_activations(tmp_path) -> str:
+    """A run configuration that keeps every activation: too much for a small GPU."""
+    config = tmp_path / "all-activations.yaml"
+    config.write_text("ops: {sft_checkpoint: {config: {gradient_checkpointing: false}}}", encoding="utf-8")
+    return str(config)
+
+
 def estimated(*arguments: str) -> dict:
     result = CliRunner().invoke(app, ["estimate", SLUG, *arguments, "--json"])
     if isinstance(result.exception, UserError):
@@ -40,8 +48,22 @@ def estimated(*arguments: str) -> dict:
     return only
 
 
-def test_json_says_what_it_takes_why_it_is_refused_and_what_would_fit(home):
+def test_an_8b_model_with_the_settings_of_its_size_fits_on_one_small_gpu(home):
     figures = estimated("--instance", "ml.g5.2xlarge")
+
+    assert figures["refused"] is None
+    assert figures["trained_parameters"] == 83_886_080
+
+
+def test_the_settings_of_the_author_file_count(home, make_folder, make_author):
+    with (make_author(SLUG, make_folder({"a.md": "# A\n\nText."})) / f"{SLUG}.yaml").open("a") as file:
+        file.write("training: {sft: {lora_rank: 16}}\n")
+
+    assert estimated("--instance", "ml.g5.2xlarge")["trained_parameters"] == 41_943_040
+
+
+def test_json_says_what_it_takes_why_it_is_refused_and_what_would_fit(home, all_activations):
+    figures = estimated("--instance", "ml.g5.2xlarge", "--config", all_activations)
 
     assert figures["stage"] == "sft"
     assert figures["parameters"] == 8_030_261_248
@@ -66,8 +88,8 @@ def test_the_settings_of_a_run_configuration_count(home, tmp_path):
     assert figures["trained_parameters"] == 41_943_040
 
 
-def test_people_get_tables_and_the_sentence_of_the_refusal(home):
-    result = CliRunner().invoke(app, ["estimate", SLUG, "--instance", "ml.g5.2xlarge"])
+def test_people_get_tables_and_the_sentence_of_the_refusal(home, all_activations):
+    result = CliRunner().invoke(app, ["estimate", SLUG, "--instance", "ml.g5.2xlarge", "--config", all_activations])
 
     assert result.exit_code == 0, result.output
     assert "it would be refused" in result.output
