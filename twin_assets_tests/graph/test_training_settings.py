@@ -1,4 +1,4 @@
-"""An author's own training settings: they make the checkpoints stale, reach the payload, and are shown with their source."""
+"""An author's own training settings: they make the checkpoints stale, reach the payload, and are shown."""
 
 import yaml
 from small_author import AUTHOR, TINY, Place
@@ -15,7 +15,7 @@ def set_training(place: Place, **training: object) -> None:
 
 
 def settings_shown(place: Place, asset: str) -> dict[str, tuple[str, str]]:
-    records = place.metadata(asset)["settings"].value
+    records = place.metadata(asset)["settings"].records
     return {record.data["setting"]: (record.data["value"], record.data["from"]) for record in records}
 
 
@@ -49,6 +49,5 @@ def test_a_setting_that_does_not_exist_ends_the_build_with_the_field_of_the_auth
     build = place.build(run_config=TINY, until="sft_checkpoint")
 
     assert not build.success
-    assert any(
-        "training.sft.learning_rat is not a setting: did you mean learning_rate?" in str(one) for one in build.failures
-    )
+    sentence = "training.sft.learning_rat is not a setting: did you mean learning_rate?"
+    assert any(sentence in str(failure) for failure in build.failures)
