@@ -16,7 +16,15 @@ from twin_assets.training.payload.usage import Throughput, gpu_usage, watch_syst
 from twin_assets.training.spec import TrackingRun, TrainingError
 
 SECONDS_BETWEEN_REPORTS = 5.0
-SHOWN = ("loss", "eval_loss", "learning_rate", "grad_norm", "rewards/margins", "eval_rewards/margins")
+SHOWN = (
+    "loss",
+    "eval_loss",
+    "learning_rate",
+    "grad_norm",
+    "rewards/margins",
+    "eval_rewards/margins",
+    "tokens_per_second",
+)
 FINITE = ("loss", "eval_loss", "grad_norm")
 
 HistoryRow = dict[str, float]

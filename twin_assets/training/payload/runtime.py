@@ -7,6 +7,7 @@ import logging
 import os
 import warnings
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,14 +22,18 @@ from transformers import (
 )
 
 from twin_assets.training.chat_template import chat_template
-from twin_assets.training.hyperparameters import FineTuning, Hyperparameters
+from twin_assets.training.hyperparameters import FineTuning
 from twin_assets.training.spec import TrainingError, TrainingSpec
 
 LIBRARIES = ("torch", "transformers", "tokenizers", "trl", "peft", "accelerate", "datasets", "safetensors")
+OPTIONAL_LIBRARIES = ("bitsandbytes", "flash-attn", "liger-kernel")
 
 LOGS_PER_RUN = 40
 EVALUATIONS_PER_RUN = 3
 """Enough points to see a curve, few enough to cost nothing."""
+
+FOLLOW_FROM_STEPS = ("max_steps", "warmup_steps", "logging_steps", "eval_steps")
+"""The arguments that follow from the number of optimizer steps."""
 
 OPTIMIZERS = {"adamw_torch": "adamw_torch_fused", "adamw_8bit": "adamw_8bit", "paged_adamw_8bit": "paged_adamw_8bit"}
 SCHEDULERS = {"cosine": "cosine", "linear": "linear", "constant": "constant_with_warmup"}
@@ -52,7 +57,8 @@ def prepare_process(seed: int) -> None:
 
 def library_versions() -> dict[str, str]:
     """Return the versions of the libraries that decide the result."""
-    return {library: version(library) for library in LIBRARIES}
+    there = {name for name in OPTIONAL_LIBRARIES if find_spec(name.replace("-", "_"))}
+    return {library: version(library) for library in (*LIBRARIES, *there)}
 
 
 def dtype_for(precision: Literal["auto", "fp32", "bf16"]) -> torch.dtype:
@@ -75,14 +81,16 @@ def training_arguments(
         evaluate: Whether there are rows to evaluate on; then also before the first step.
     """
     settings = spec.hyperparameters
+    every = max(1, steps // EVALUATIONS_PER_RUN)
     in_bfloat16 = dtype_for(settings.precision) == torch.bfloat16
     return {
-        **schedule_arguments(settings, steps=steps, evaluate=evaluate),
         **(fine_tuning_arguments(settings) if isinstance(settings, FineTuning) else {"lr_scheduler_type": "cosine"}),
         "output_dir": str(work),
+        "max_steps": steps,
         "per_device_train_batch_size": batch_size,
         "per_device_eval_batch_size": batch_size,
         "learning_rate": settings.learning_rate,
+        "warmup_steps": round(settings.warmup_fraction * steps),
         "weight_decay": settings.weight_decay,
         "max_grad_norm": settings.max_grad_norm,
         "bf16": in_bfloat16,
@@ -91,25 +99,17 @@ def training_arguments(
         "gradient_checkpointing": settings.gradient_checkpointing,
         "seed": spec.seed,
         "data_seed": spec.seed,
+        "logging_steps": max(1, steps // LOGS_PER_RUN),
         # A loss that is not a number must reach the report, not be replaced by the last good one.
         "logging_nan_inf_filter": False,
         "eval_strategy": "steps" if evaluate else "no",
+        "eval_steps": every if evaluate else None,
         "eval_on_start": evaluate,
         "prediction_loss_only": True,
         "save_strategy": "no",
         "report_to": "none",
         "disable_tqdm": True,
         "dataloader_pin_memory": torch.cuda.is_available(),
-    }
-
-
-def schedule_arguments(settings: Hyperparameters, *, steps: int, evaluate: bool) -> dict[str, Any]:
-    """Return the arguments that follow from the number of optimizer steps."""
-    return {
-        "max_steps": steps,
-        "warmup_steps": round(settings.warmup_fraction * steps),
-        "logging_steps": max(1, steps // LOGS_PER_RUN),
-        "eval_steps": max(1, steps // EVALUATIONS_PER_RUN) if evaluate else None,
     }
 
 

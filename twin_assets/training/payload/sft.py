@@ -23,9 +23,9 @@ from twin_assets.training.payload.doubts import Trained, samples_are_apart
 from twin_assets.training.payload.reporting import ReportingCallback
 from twin_assets.training.payload.rows import Rows, spread
 from twin_assets.training.payload.runtime import (
+    FOLLOW_FROM_STEPS,
     load_tokenizer,
     model_to_train,
-    schedule_arguments,
     training_arguments,
 )
 from twin_assets.training.spec import TrainingError, TrainingSpec
@@ -66,16 +66,15 @@ def sft_trainer(
     if not isinstance(settings, SFTHyperparameters):
         raise TypeError(f"sft does not take {type(settings).__name__}")
     model = model_to_train(spec)
+
+    def arguments(rows: int) -> dict[str, Any]:
+        steps, evaluate = steps_of(settings, rows), bool(test)
+        return training_arguments(spec, work=work, steps=steps, batch_size=settings.batch_size, evaluate=evaluate)
+
     trainer = SFTTrainer(
         model=model,
         args=SFTConfig(
-            **training_arguments(
-                spec,
-                work=work,
-                steps=steps_of(settings, len(train)),
-                batch_size=settings.batch_size,
-                evaluate=bool(test),
-            ),
+            **arguments(len(train)),
             # Rows of like length share a batch: little time is spent on padding. Packed, they are of one length.
             train_sampling_strategy="random" if settings.packing else "group_by_length",
             max_length=settings.max_length,
@@ -93,7 +92,13 @@ def sft_trainer(
     )
     trainer.remove_callback(PrinterCallback)
     if settings.packing:
-        _plan_packed(trainer, settings, evaluate=bool(test))
+        # Only now is it known how many sequences the rows make.
+        planned = arguments(max(1, len(trainer.train_dataset)))
+        for name in FOLLOW_FROM_STEPS:
+            setattr(trainer.args, name, planned[name])
+        # Under ZeRO-3 no process holds whole weights before training begins. The model is the same as without.
+        if not is_deepspeed_zero3_enabled():
+            refuse_contamination(trainer, rows_within(trainer.train_dataset)[:2])
     return trainer
 
 
@@ -117,20 +122,6 @@ def rows_within(dataset: Dataset) -> list[list[int]]:
                 rows.append(sequence["input_ids"][start:end])
             start = end
     return rows
-
-
-def _plan_packed(trainer: SFTTrainer, settings: SFTHyperparameters, *, evaluate: bool) -> None:
-    """Count the steps over packed sequences, which are known only now, and make sure that samples stay apart.
-
-    Raises:
-        TrainingError: If they do not.
-    """
-    steps = max(1, steps_of(settings, len(trainer.train_dataset)))
-    for name, value in schedule_arguments(settings, steps=steps, evaluate=evaluate).items():
-        setattr(trainer.args, name, value)
-    # Under ZeRO-3 no process holds whole weights before training begins. The model is the same as without.
-    if not is_deepspeed_zero3_enabled():
-        refuse_contamination(trainer, rows_within(trainer.train_dataset)[:2])
 
 
 def refuse_contamination(trainer: Any, rows: Sequence[Sequence[int]]) -> None:
