@@ -2,8 +2,10 @@ import shutil
 
 import pytest
 
+from twin_assets.documents import BaseModelRef
 from twin_assets.errors import UserError
 from twin_assets.training.base import n_parameters_of, version_of
+from twin_assets.training.checks import base_model_is_whole
 from twin_assets.training.manifest import read_manifest
 
 
@@ -50,3 +52,13 @@ def test_the_parameters_of_a_model_are_counted_without_its_weights(base, tmp_pat
 def test_a_model_whose_configuration_cannot_be_had_has_an_unknown_size(folder):
     assert n_parameters_of("nobody/has-this-model", "main", offline=True) is None
     assert n_parameters_of(str(folder), None, offline=True) is None
+
+
+@pytest.mark.parametrize(("revision", "passes"), [("main", True), (None, False)])
+def test_only_a_model_that_was_trained_here_is_held_against_its_manifest(revision, passes, folder):
+    """Its number of parameters may be known by now, wherever it comes from."""
+    reference = BaseModelRef(
+        location=str(folder), revision=revision, licence="mit", version="1", n_parameters=8_030_261_248
+    )
+
+    assert base_model_is_whole(reference).passed is passes
