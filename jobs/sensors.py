@@ -12,6 +12,7 @@ from twin_assets.collection.contract import SourceContext
 from twin_assets.collection.observation import observe_author
 from twin_assets.datasets.sources import observe_rows_from_elsewhere
 from twin_assets.errors import UserError
+from twin_assets.observed_policy import observe_policy
 from twin_assets.observed_settings import observe_settings
 from twin_assets.partitions import AUTHORS_PARTITION, authors_partitions
 from twin_assets.training.author_settings import observe_training_settings
@@ -38,6 +39,7 @@ def author_files(
             try:
                 author = load_author(project.authors_path, slug)
                 observations.append(observe_author(context.instance, author, sources))
+                observations.append(observe_policy(context.instance, author))
                 if slug not in known:
                     found.append(slug)
                 observations.append(observe_rows_from_elsewhere(context.instance, author, project))
@@ -58,20 +60,23 @@ def build_sensors() -> list[dg.SensorDefinition]:
 
 
 def _automation_sensors() -> Iterator[dg.AutomationConditionSensorDefinition]:
-    for name, target, description in (
+    for name, target, by_code, description in (
         (
             "automation_cpu",
             dg.AssetSelection.groups(*CPU_GROUPS),
+            False,
             "Keeps collection, features, evaluation and the registry in step with their inputs.",
         ),
         (
             "automation_llm",
             dg.AssetSelection.groups("datasets"),
+            False,
             "Rebuilds datasets when cleaned documents change; pause it to spend nothing on a language model.",
         ),
         (
             "automation_gpu",
             dg.AssetSelection.groups("training"),
+            True,
             "Retrains when a dataset really changed and every blocking check passed; pause it to spend no GPU time.",
         ),
     ):
@@ -80,6 +85,8 @@ def _automation_sensors() -> Iterator[dg.AutomationConditionSensorDefinition]:
             target=target,
             default_status=dg.DefaultSensorStatus.STOPPED,
             minimum_interval_seconds=60,
+            # A condition of our own (`EnoughIsNew`) is known to this code only, and not to the daemon.
+            use_user_code_server=by_code,
             run_tags={"launched_by": name},
             description=description,
         )

@@ -6,7 +6,10 @@ nothing below it. The sensors that evaluate these conditions are in `jobs.sensor
 
 import dagster as dg
 
+from twin_assets.new_rows import Change, change_since_training
+from twin_assets.observed_policy import recorded_policy
 from twin_assets.observed_settings import SETTINGS
+from twin_assets.partitions import AUTHORS_PARTITION
 
 Condition = dg.AutomationCondition
 
@@ -48,6 +51,8 @@ def retrain_on_new_data() -> dg.AutomationCondition:  # type: ignore[type-arg]
       back, and so does one that was run before the newest data came.
     - the request is remembered (`since`) over any number of ticks, so that a training held back by a failed check
       starts once the check passes, and starts once.
+    - *enough is new*: as the author's file says (`EnoughIsNew`). It stands last, so that it is asked only about what
+      would start otherwise; and because the request is remembered, small edits add up until they are enough.
     """
     return (
         _wanted()
@@ -57,7 +62,68 @@ def retrain_on_new_data() -> dg.AutomationCondition:  # type: ignore[type-arg]
         & ~Condition.any_deps_match(
             Condition.any_checks_match(~Condition.check_passed(), blocking_only=True)
         ).with_label("a blocking check above has not passed")
-    ).with_label("retrain on new data: new content above, and every blocking check passed")
+        & EnoughIsNew()
+    ).with_label("retrain on new data: new content above, every blocking check passed, and enough is new")
+
+
+class EnoughIsNew(dg.AutomationCondition[dg.AssetKey]):
+    """True of what the training policy of its author lets train again by itself.
+
+    Each clause, with its reason:
+
+    - *it was never trained*: no policy is about the first training.
+    - *an input that is no table of rows has changed*, or the settings: a new base model, SFT checkpoint or seed is not
+      a small edit, and an SFT model of fewer rows on an older base is no reason to keep a DPO model of neither.
+    - *at least `min_new_samples` rows came, changed or went* since the last training, not since the last tick: counted
+      between what that training read and what is there now, so that nothing is forgotten when a daemon is restarted or
+      a cursor is lost, and an edit that was taken back is none.
+    - *the last training ended `min_hours_between` ago*, whatever the reason for the next. One that took over a finished
+      checkpoint cost nothing and does not count; nor does one that failed.
+
+    `base_model` is of all authors. It is due when one of them is: that author's own edits, held against that author's
+    own policy. A sum over authors would let those who write much train a model again whose author asked for patience,
+    and a strict author could hold back everybody.
+
+    Everything is read from the instance, and no file is opened: see `new_rows` and `observed_policy`.
+    """
+
+    def get_label(self) -> str:
+        """Return what the Dagster UI calls the clause."""
+        return "as many rows are new, and as many hours have passed, as the author file asks for"
+
+    @property
+    def description(self) -> str:
+        """What the UI says of the clause."""
+        return "Enough rows are new and enough hours have passed since the last training"
+
+    def evaluate(self, context: dg.AutomationContext[dg.AssetKey]) -> dg.AutomationResult[dg.AssetKey]:
+        """Return which of the candidates may be trained."""
+        due = {
+            candidate
+            for candidate in context.candidate_subset.expensively_compute_asset_partitions()
+            if _is_due(context, candidate.partition_key)
+        }
+        view = context.asset_graph_view
+        return dg.AutomationResult(context, view.get_asset_subset_from_asset_partitions(context.key, due))
+
+
+def _is_due(context: dg.AutomationContext[dg.AssetKey], author: str | None) -> bool:
+    graph, instance = context.asset_graph, context.asset_graph_view.instance
+    authors: list[str] = [author] if author else sorted(instance.get_dynamic_partitions(AUTHORS_PARTITION))
+    inputs = {
+        parent: authors if graph.get(parent).is_partitioned else [] for parent in graph.get(context.key).parent_keys
+    }
+    change = change_since_training(instance, context.key, author, inputs)
+    return any(_enough(change, instance, of, context.evaluation_time.timestamp()) for of in authors)
+
+
+def _enough(change: Change, instance: dg.DagsterInstance, author: str, now: float) -> bool:
+    if change.trained_at is None:
+        return True
+    policy = recorded_policy(instance, author)
+    if now - change.trained_at < policy.min_hours_between * 3600:
+        return False
+    return bool(change.other) or change.rows.get(author, 0) >= policy.min_new_samples
 
 
 def _wanted() -> dg.AutomationCondition:  # type: ignore[type-arg]

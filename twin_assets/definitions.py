@@ -20,6 +20,7 @@ import twin_assets.features.assets
 import twin_assets.features.checks
 import twin_assets.inference.assets
 import twin_assets.inference.checks
+import twin_assets.observed_policy
 import twin_assets.observed_settings
 import twin_assets.training.assets
 import twin_assets.training.author_settings
@@ -69,6 +70,7 @@ def build_defs(
             *dg.load_assets_from_modules(
                 [
                     twin_assets.observed_settings,
+                    twin_assets.observed_policy,
                     twin_assets.datasets.sources,
                     twin_assets.training.author_settings,
                     *(stage.assets for stage in STAGES),

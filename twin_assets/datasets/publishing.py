@@ -27,6 +27,7 @@ from twin_assets.documents import (
     SplitRule,
 )
 from twin_assets.errors import UserError
+from twin_assets.new_rows import ROW_MARKS, row_marks
 from twin_assets.partitions import authors_partitions
 from twin_assets.reporting import count_table, counts, excerpt, picture, rows_version, table_result
 
@@ -192,6 +193,8 @@ def _result(
             "cost": round(prices.cost(spent), 6),
             "tokens_asked_and_answered": spent.total,
             **counts((row.category for row in rows), "rows"),
+            # A row that moved to another side of the split is another row to a training.
+            ROW_MARKS: row_marks(f"{row.split} {row.row_id}" for row in rows),
             **metadata,
         },
         lineage=lineage,

@@ -20,6 +20,7 @@ from twin_assets.features.config import ChunkingConfig
 from twin_assets.features.corpus import clean_corpus
 from twin_assets.features.coverage import coverage
 from twin_assets.features.embedding_map import embedding_map
+from twin_assets.new_rows import ROW_MARKS, row_marks
 from twin_assets.observed_settings import SETTINGS
 from twin_assets.partitions import authors_partitions
 from twin_assets.reporting import OWNERS, count_table, counts, data_version, picture, quoted, table_result
@@ -92,6 +93,7 @@ def cleaned_documents(
                 else {}
             ),
             "dropped_text": picture(plots.dropped_by_reason(corpus.dropped), "Dropped text by reason"),
+            ROW_MARKS: row_marks(f"{document.document_id} {document.text}" for document in documents),
         },
         lineage={"text": [("raw_documents", "text")], "content_hash": [("raw_documents", "content_hash")]},
     )

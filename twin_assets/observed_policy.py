@@ -1,0 +1,80 @@
+"""The training policy of each author as the instance knows it: an external asset whose observations hold the numbers.
+
+An automation condition is evaluated on every tick, for every author, and reads no author file: the sensor
+`author_files` does, and records the policy when it changes. Nothing depends on the asset, because another policy makes
+no model stale; it only decides how long newer data waits.
+"""
+
+import dagster as dg
+
+from resources.project import Project
+from twin_assets.collection.authors import load_author
+from twin_assets.documents import Author, TrainingPolicy
+from twin_assets.observing import observation_if_changed
+from twin_assets.partitions import authors_partitions
+from twin_assets.reporting import OWNERS, data_version
+
+TRAINING_POLICY = "training_policy"
+
+_RECORDED = ("min_new_samples", "min_hours_between", "approval")
+
+
+@dg.multi_observable_source_asset(  # type: ignore[untyped-decorator]
+    name="look_at_the_training_policies",
+    partitions_def=authors_partitions,
+    specs=[
+        dg.AssetSpec(
+            TRAINING_POLICY,
+            partitions_def=authors_partitions,
+            group_name="sources",
+            owners=OWNERS,
+            kinds={"file"},
+            description=(
+                "How long new data waits for a training, as the author file says under `training`: the least number of "
+                "changed rows and the hours since the last training.\n\n"
+                "A sensor records it when it changes. `sft_checkpoint`, `dpo_checkpoint` and `base_model` are held "
+                "back by it, and only when they are trained by themselves."
+            ),
+        )
+    ],
+)
+def training_policy(context: dg.AssetExecutionContext, project: Project) -> dg.ObserveResult:
+    """Observe an author's training policy, as the button of the Dagster UI asks for it."""
+    values = _values(load_author(project.authors_path, context.partition_key))
+    return dg.ObserveResult(asset_key=TRAINING_POLICY, data_version=data_version(values), metadata=values)
+
+
+def observe_policy(instance: dg.DagsterInstance, author: Author) -> dg.AssetObservation | None:
+    """Return an observation of an author's training policy if it differs from the last one."""
+    values = _values(author)
+    return observation_if_changed(
+        instance,
+        TRAINING_POLICY,
+        str(data_version(values).value),
+        partition=author.slug,
+        metadata=values,
+        description=f"The author file of {author.name} says otherwise when to train.",
+    )
+
+
+def recorded_policy(instance: dg.DagsterInstance, author: str) -> TrainingPolicy:
+    """Return the policy of an author that was recorded last; the defaults if none was."""
+    records = instance.fetch_observations(
+        dg.AssetRecordsFilter(asset_key=dg.AssetKey(TRAINING_POLICY), asset_partitions=[author]), limit=1
+    ).records
+    observation = records[0].asset_observation if records else None
+    held = (
+        {name: observation.metadata[name].value for name in _RECORDED if name in observation.metadata}
+        if (observation)
+        else {}
+    )
+    return TrainingPolicy.model_validate(held)
+
+
+def _values(author: Author) -> dict[str, int | float | bool]:
+    policy = author.training
+    return {
+        "min_new_samples": policy.min_new_samples,
+        "min_hours_between": policy.min_hours_between,
+        "approval": policy.approval,
+    }
