@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import dagster as dg
 
+from jobs.alerts import build_alerts
 from resources.project import Project
 from resources.warehouse import Warehouse
 from resources.web import Web
@@ -16,6 +17,7 @@ from twin_assets.observed_policy import observe_policy
 from twin_assets.observed_settings import observe_settings
 from twin_assets.partitions import AUTHORS_PARTITION, authors_partitions
 from twin_assets.training.author_settings import observe_training_settings
+from twin_assets.settings import Settings
 
 CPU_GROUPS = ("collection", "features", "evaluation", "serving")
 
@@ -54,9 +56,13 @@ def author_files(
     )
 
 
-def build_sensors() -> list[dg.SensorDefinition]:
-    """Return all sensors."""
-    return [author_files, *_automation_sensors()]
+def build_sensors(settings: Settings) -> list[dg.SensorDefinition]:
+    """Return all sensors.
+
+    Args:
+        settings: Through which channels people are told.
+    """
+    return [author_files, *_automation_sensors(), build_alerts(settings)]
 
 
 def _automation_sensors() -> Iterator[dg.AutomationConditionSensorDefinition]:

@@ -183,6 +183,24 @@ class Settings(BaseSettings):
         default=60.0, ge=0, description="How long a step waits for an embedded store that another process holds"
     )
 
+    alert_email_to: str | None = Field(
+        default=None, description="Who is told by e-mail of failed runs and promotions: addresses, with commas between"
+    )
+    alert_email_from: str = Field(default="twin-assets@localhost", description="Sender of these e-mails")
+    smtp_host: str | None = Field(default=None, description="Server that sends them")
+    smtp_port: int = Field(default=587, ge=1, le=65535, description="Its port")
+    smtp_user: str | None = Field(default=None, description="Who signs in there; nobody without it")
+    smtp_password: SecretStr | None = Field(default=None, description="Its password")
+    smtp_starttls: bool = Field(default=True, description="Whether to ask for encryption before signing in")
+    # Whoever knows the address of a chat's webhook may write there.
+    alert_webhook_url: SecretStr | None = Field(
+        default=None,
+        description="Address that is sent each alert as JSON with a `text`, as Slack and Mattermost read it",
+    )
+    alert_repeat_hours: float = Field(
+        default=6.0, ge=0, description="Hours for which the same failure of an author's step is told once"
+    )
+
     @field_validator("instruct_generators", "preference_generators", mode="before")
     @classmethod
     def _weights(cls, value: object) -> object:

@@ -16,6 +16,7 @@ from twin_assets.collection.contract import SourceContext
 from twin_assets.collection.links import LINK_STATES, LedgerLine, documents_of, ledger_of, notices_of, shortened
 from twin_assets.collection.sources import collect_links, fingerprint_of, forget_unnamed
 from twin_assets.documents import RawDocument
+from twin_assets.failures import ASKS_THE_NETWORK, telling_failures
 from twin_assets.partitions import authors_partitions
 from twin_assets.reporting import OWNERS, counts, data_version, excerpt
 
@@ -62,6 +63,7 @@ LINKS_REACHED = "every_link_was_reached"
     kinds={"mongodb"},
     code_version="1",
     pool="crawl",
+    retry_policy=ASKS_THE_NETWORK,
     check_specs=[
         dg.AssetCheckSpec(
             LINKS_REACHED,
@@ -73,6 +75,7 @@ LINKS_REACHED = "every_link_was_reached"
     automation_condition=follow_inputs(),
     freshness_policy=dg.FreshnessPolicy.time_window(fail_window=timedelta(days=30), warn_window=timedelta(days=8)),
 )
+@telling_failures
 def raw_documents(
     context: dg.AssetExecutionContext, project: Project, warehouse: Warehouse, web: Web
 ) -> dg.MaterializeResult:  # type: ignore[type-arg]  # its argument would stand for the checks' outputs too

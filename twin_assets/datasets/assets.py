@@ -24,6 +24,7 @@ from twin_assets.datasets.rejections import keep_rejections, kept_rejections
 from twin_assets.datasets.sampling import REJECTION_SETTINGS, rejecting_model, sampled
 from twin_assets.datasets.sources import ROWS_FROM_ELSEWHERE, judge_model, teacher_model
 from twin_assets.documents import BaseModelRef, CleanedDocument, InstructRow
+from twin_assets.failures import ASKS_THE_NETWORK, telling_failures
 from twin_assets.observed_settings import SETTINGS
 from twin_assets.partitions import authors_partitions
 from twin_assets.reporting import OWNERS
@@ -38,9 +39,11 @@ from twin_assets.reporting import OWNERS
     code_version="3",
     io_manager_key="datasets",
     pool="llm",
+    retry_policy=ASKS_THE_NETWORK,
     check_specs=[publishing.budget_spec("instruct_dataset")],
     automation_condition=follow_inputs(),
 )
+@telling_failures
 def instruct_dataset(  # type: ignore[no-untyped-def]  # a type of the rows would be asked of the check's output, too
     context: dg.AssetExecutionContext,
     config: InstructConfig,
@@ -109,9 +112,10 @@ def build_preference_dataset(*, rejected_from: RejectedFrom) -> dg.AssetsDefinit
         code_version="3",
         io_manager_key="datasets",
         pool="llm",
+        retry_policy=ASKS_THE_NETWORK,
         check_specs=[publishing.budget_spec("preference_dataset")],
         automation_condition=follow_inputs(),
-    )(_preference_dataset)
+    )(telling_failures(_preference_dataset))
 
 
 def _preference_dataset(  # type: ignore[no-untyped-def]  # as above

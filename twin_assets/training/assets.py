@@ -19,6 +19,7 @@ from twin_assets.automation import retrain_on_new_data
 from twin_assets.collection.authors import author_slugs, load_author
 from twin_assets.documents import BaseModelRef, CleanedDocument
 from twin_assets.errors import UserError
+from twin_assets.failures import ASKS_THE_NETWORK, telling_failures
 from twin_assets.observed_settings import SETTINGS
 from twin_assets.partitions import authors_partitions
 from twin_assets.reporting import OWNERS, data_version, picture, readable, rows_version
@@ -56,8 +57,10 @@ OFFLINE_LICENCE = "the licence of the writings it was trained on"
     code_version=PAYLOAD_VERSION,
     io_manager_key="reports",
     pool="gpu",
+    retry_policy=ASKS_THE_NETWORK,
     automation_condition=retrain_on_new_data(),
 )
+@telling_failures
 def base_model(
     context: dg.AssetExecutionContext,
     config: PretrainConfig,
@@ -144,8 +147,10 @@ def base_model(
     kinds={"pytorch", "huggingface", "mlflow"},
     code_version=PAYLOAD_VERSION,
     pool="gpu",
+    retry_policy=ASKS_THE_NETWORK,
     automation_condition=retrain_on_new_data(),
 )
+@telling_failures
 def sft_checkpoint(
     context: dg.AssetExecutionContext,
     config: SFTConfig,
@@ -192,8 +197,10 @@ def sft_checkpoint(
     kinds={"pytorch", "huggingface", "mlflow"},
     code_version=PAYLOAD_VERSION,
     pool="gpu",
+    retry_policy=ASKS_THE_NETWORK,
     automation_condition=retrain_on_new_data(),
 )
+@telling_failures
 def dpo_checkpoint(
     context: dg.AssetExecutionContext,
     config: DPOConfig,

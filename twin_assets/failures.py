@@ -1,0 +1,186 @@
+"""What went wrong in a step: in one sentence, with what to do, and whether doing the same again can help.
+
+A retry helps against what passes by itself: a network, a server that is busy or restarts, a store that another process
+holds. It cannot help against an input, a setting, a full disk or a mistake in the code, and a retried training costs
+money. So only assets that ask somebody else have a retry policy (`ASKS_THE_NETWORK`), and `telling_failures` keeps the
+policy from what cannot pass.
+"""
+
+import functools
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import dagster as dg
+from dagster_shared.error import SerializableErrorInfo
+
+from twin_assets.errors import UserError
+
+ASKS_THE_NETWORK = dg.RetryPolicy(max_retries=3, delay=30, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
+"""For assets that ask a site, a language model or a machine elsewhere: after about 30, 90 and 210 s, each time as much
+more or less as chance has it, so that fifty authors do not ask again in the same second. What lasts longer than these
+five minutes is an outage, which a person should hear of."""
+
+RETRY_CAN_HELP = "retry_can_help"
+"""Metadata key of a failure."""
+
+_PASSING = {
+    # Python
+    "ConnectionError",
+    "ConnectionRefusedError",
+    "ConnectionResetError",
+    "ConnectionAbortedError",
+    "BrokenPipeError",
+    "TimeoutError",
+    "BlockingIOError",
+    "IncompleteRead",
+    # MongoDB: the first is the base of the others, which are named for errors of which only the name is left
+    "ConnectionFailure",
+    "AutoReconnect",
+    "NetworkTimeout",
+    "ServerSelectionTimeoutError",
+    "NotPrimaryError",
+    # Qdrant, OpenAI, httpx, aiohttp, requests
+    "ResponseHandlingException",
+    "APIConnectionError",
+    "APITimeoutError",
+    "RateLimitError",
+    "InternalServerError",
+    "TransportError",
+    "ConnectError",
+    "ConnectTimeout",
+    "ReadTimeout",
+    "ReadError",
+    "RemoteProtocolError",
+    "ClientConnectionError",
+    "ServerDisconnectedError",
+    "ConnectTimeoutError",
+    "ReadTimeoutError",
+    # botocore
+    "HTTPClientError",
+    "EndpointConnectionError",
+    "ConnectionClosedError",
+    "ResponseStreamingError",
+}
+"""Names of the classes of errors that pass by themselves; names, because their libraries are not to be imported."""
+
+_PASSING_CODES = {"Throttling", "ThrottlingException", "TooManyRequestsException", "SlowDown", "RequestTimeout"}
+"""Codes of AWS for what passes, and may come with a status below 500."""
+
+_HELD = re.compile(r"database is locked|already accessed by another instance", re.IGNORECASE)
+"""What SQLite and the embedded Qdrant say of a store that another process holds."""
+
+_TRANSIENT_STATUSES = {408, 425, 429}
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """A failure, for a person."""
+
+    sentence: str
+    retry_can_help: bool
+    written_for_the_user: bool
+    """Whether the sentence says what to do; else it is what a library or the code raised."""
+
+
+def telling_failures(function: Function) -> Function:
+    """Decorate an asset's function that has a retry policy: what cannot pass by itself fails at once, and says so.
+
+    What can pass is raised as it is, for the policy to try again.
+
+    Raises:
+        dg.Failure: In place of an error that a retry cannot help, caused by it, with what to do in its metadata.
+    """
+
+    @functools.wraps(function)
+    def told(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return function(*args, **kwargs)
+        except (dg.Failure, dg.RetryRequested):
+            raise
+        except Exception as error:
+            trouble = trouble_of(error)
+            if trouble.retry_can_help:
+                raise
+            raise dg.Failure(
+                description=trouble.sentence,
+                metadata={
+                    "what_to_do": trouble.sentence if trouble.written_for_the_user else "Read the log of this step.",
+                    RETRY_CAN_HELP: False,
+                },
+                allow_retries=False,
+            ) from error
+
+    return told  # type: ignore[return-value]
+
+
+def trouble_of(error: BaseException) -> Trouble:
+    """Return an error as a person should hear of it."""
+    chain = list(_causes(error))
+    written = next((one for one in chain if isinstance(one, UserError)), None)
+    return Trouble(
+        sentence=str(written) if written else _in_words(type(chain[-1]).__name__, str(chain[-1])),
+        retry_can_help=any(_passes(one) for one in chain),
+        written_for_the_user=written is not None,
+    )
+
+
+def trouble_of_record(error: SerializableErrorInfo | None) -> Trouble:
+    """Return an error that Dagster recorded, of which only names and messages are left, as `trouble_of` would."""
+    if error is None:
+        return Trouble("It failed without a message.", retry_can_help=False, written_for_the_user=False)
+    chain = [error]
+    while chain[-1].cause:
+        chain.append(chain[-1].cause)
+    users = _names(UserError)
+    written = next((one for one in chain if one.cls_name in users), None)
+    return Trouble(
+        sentence=_message(written) if written else _in_words(chain[-1].cls_name or "Error", _message(chain[-1])),
+        retry_can_help=any(one.cls_name in _PASSING or bool(_HELD.search(one.message)) for one in chain),
+        written_for_the_user=written is not None,
+    )
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """Yield an error and what it was raised from, the innermost last."""
+    seen: set[int] = set()
+    cause: BaseException | None = error
+    while cause is not None and id(cause) not in seen:
+        seen.add(id(cause))
+        yield cause
+        cause = cause.__cause__
+
+
+def _passes(error: BaseException) -> bool:
+    if any(kind.__name__ in _PASSING for kind in type(error).__mro__) or _HELD.search(str(error)):
+        return True
+    if getattr(error, "again", False) is True or getattr(error, "unreachable", False) is True:
+        # The trouble of a language model's endpoint says itself whether it passes.
+        return True
+    response = getattr(error, "response", None)
+    if isinstance(response, dict):
+        code = response.get("Error", {}).get("Code")
+        return code in _PASSING_CODES or _is_transient(response.get("ResponseMetadata", {}).get("HTTPStatusCode"))
+    return _is_transient(getattr(error, "status_code", None)) or _is_transient(getattr(error, "status", None))
+
+
+def _is_transient(status: object) -> bool:
+    return isinstance(status, int) and (status in _TRANSIENT_STATUSES or 500 <= status < 600)
+
+
+def _in_words(name: str, message: str) -> str:
+    first = message.strip().partition("\n")[0]
+    return f"{name}: {first}" if first else name
+
+
+def _message(error: SerializableErrorInfo) -> str:
+    """Return the message of a recorded error without the name of its class, which Dagster writes before it."""
+    _, separator, sentence = error.message.strip().partition(": ")
+    return sentence if separator else error.message.strip()
+
+
+def _names(kind: type[UserError]) -> set[str]:
+    return {kind.__name__}.union(*(_names(child) for child in kind.__subclasses__()))

@@ -1,0 +1,128 @@
+"""Whether a retry can help, by steps that really fail in runs; nothing here waits for a retry policy's seconds."""
+
+import sqlite3
+
+import dagster as dg
+import pytest
+
+from twin_assets.definitions import build_defs
+from twin_assets.errors import UserError
+from twin_assets.failures import ASKS_THE_NETWORK, RETRY_CAN_HELP, telling_failures, trouble_of, trouble_of_record
+
+
+class AnswerError(Exception):
+    """As clients of HTTP APIs raise it."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(f"HTTP {status}")
+        self.status_code = status
+
+
+class CloudError(Exception):
+    """As botocore's ClientError."""
+
+    def __init__(self, code: str, status: int) -> None:
+        super().__init__(code)
+        self.response = {"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": status}}
+
+
+def caused(error: Exception, cause: Exception) -> Exception:
+    error.__cause__ = cause
+    return error
+
+
+@pytest.mark.parametrize(
+    ("error", "can_help"),
+    [
+        (ConnectionResetError("reset"), True),
+        (TimeoutError("too long"), True),
+        (sqlite3.OperationalError("database is locked"), True),
+        (sqlite3.OperationalError("no such table: pages"), False),
+        (RuntimeError("Storage folder x is already accessed by another instance of Qdrant client"), True),
+        (AnswerError(503), True),
+        (AnswerError(429), True),
+        (AnswerError(404), False),
+        (CloudError("SlowDown", 503), True),
+        (CloudError("ThrottlingException", 400), True),
+        (CloudError("AccessDenied", 403), False),
+        (UserError("The folder is empty: add a text."), False),
+        (ValueError("a mistake"), False),
+        (caused(UserError("MongoDB stopped answering: start it."), ConnectionRefusedError("refused")), True),
+        (caused(UserError("The disk is full: make room."), OSError(28, "No space left")), False),
+    ],
+)
+def test_what_passes_by_itself_is_told_from_what_does_not(error, can_help):
+    assert trouble_of(error).retry_can_help is can_help
+
+
+def test_the_sentence_is_that_of_the_user_error_and_not_of_what_caused_it():
+    trouble = trouble_of(caused(UserError("MongoDB stopped answering: start it."), ConnectionRefusedError("refused")))
+    assert trouble.sentence == "MongoDB stopped answering: start it."
+    assert trouble_of(KeyError("author")).sentence == "KeyError: 'author'"
+
+
+class Failing:
+    """An asset that raises these errors, one at each attempt, and then succeeds."""
+
+    def __init__(self, *errors: Exception) -> None:
+        self.errors = list(errors)
+        self.attempts = 0
+
+        @dg.asset(retry_policy=dg.RetryPolicy(max_retries=2))
+        @telling_failures
+        def collected(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
+            """Collected."""
+            self.attempts += 1
+            if self.errors:
+                raise self.errors.pop(0)
+            return dg.MaterializeResult(metadata={"run": context.run_id})
+
+        self.result = dg.materialize([collected], instance=dg.DagsterInstance.ephemeral(), raise_on_error=False)
+
+    @property
+    def failure(self) -> dg.DagsterEvent:
+        (event,) = [event for event in self.result.all_events if event.is_step_failure]
+        return event
+
+
+def test_a_network_that_comes_back_is_asked_again():
+    failing = Failing(ConnectionResetError("reset"), TimeoutError("late"))
+    assert failing.result.success
+    assert failing.attempts == 3
+
+
+def test_a_user_error_fails_at_once_and_says_what_to_do():
+    failing = Failing(UserError("The folder is empty: add a text."))
+    assert not failing.result.success
+    assert failing.attempts == 1
+    failed = failing.failure.step_failure_data
+    assert failed.user_failure_data.metadata[RETRY_CAN_HELP].value is False
+    assert failed.user_failure_data.metadata["what_to_do"].value == "The folder is empty: add a text."
+    assert trouble_of_record(failed.error).sentence == "The folder is empty: add a text."
+    assert trouble_of_record(failed.error).retry_can_help is False
+
+
+def test_a_mistake_in_the_code_fails_at_once_with_its_own_error():
+    failing = Failing(KeyError("author"))
+    assert failing.attempts == 1
+    assert trouble_of_record(failing.failure.step_failure_data.error).sentence == "KeyError: 'author'"
+
+
+def test_what_lasts_fails_after_the_last_attempt_and_is_still_said_to_pass():
+    failing = Failing(*(ConnectionRefusedError("refused") for _ in range(3)))
+    assert not failing.result.success
+    assert failing.attempts == 3
+    assert trouble_of_record(failing.failure.step_failure_data.error).retry_can_help
+
+
+def test_exactly_the_assets_that_ask_somebody_else_are_tried_again():
+    jobs = build_defs().get_implicit_global_asset_job_def()
+    policies = {node.name: node.definition.retry_policy for node in jobs.nodes}
+    assert {name for name, policy in policies.items() if policy == ASKS_THE_NETWORK} == {
+        "raw_documents",
+        "instruct_dataset",
+        "preference_dataset",
+        "base_model",
+        "sft_checkpoint",
+        "dpo_checkpoint",
+    }
