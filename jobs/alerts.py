@@ -39,8 +39,9 @@ def build_alerts(settings: Settings) -> dg.SensorDefinition:
         if context.cursor:
             outbox = Outbox.model_validate_json(context.cursor)
         else:
-            # What failed before anybody asked to be told is no news.
-            outbox = Outbox(runs_seen_until=now, registrations_seen_until=_newest_registration(context.instance))
+            outbox = Outbox(
+                began=now, runs_seen_until=now, registrations_seen_until=_newest_registration(context.instance)
+            )
         channels = channels_of(settings, context.log)
         secrets = secrets_of(settings)
         found = [
@@ -66,10 +67,9 @@ def _failures(instance: dg.DagsterInstance, outbox: Outbox, project: Project, se
         order_by="update_timestamp",
         ascending=True,
     )
-    began = min([outbox.runs_seen_until, *(record.create_timestamp.timestamp() for record in records)])
     for record in records:
         run = record.dagster_run
-        if run.run_id in outbox.runs_seen or (record.end_time or 0) < began:
+        if run.run_id in outbox.runs_seen or (record.end_time or 0.0) < outbox.began:
             continue
         outbox.runs_seen.append(run.run_id)
         if run.tags.get(WILL_RETRY_TAG) != "true":
@@ -122,6 +122,7 @@ def _promotions(instance: dg.DagsterInstance, outbox: Outbox, project: Project, 
         yield promotion_alert(
             author=str(event.partition),
             version=str(event.metadata["champion"].value),
+            event=record.storage_id,
             reason=str(event.metadata["reason"].value) if "reason" in event.metadata else "no reason was recorded",
             link=str(shown.value) if shown else project.run_url(record.run_id),
             secrets=secrets,

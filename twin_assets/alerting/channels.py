@@ -1,8 +1,8 @@
 """The channels an alert goes through: the log, e-mail and a webhook, each by the standard library.
 
 A channel sends one alert or raises; what did not arrive is `outbox`'s business. There is no client of one chat service:
-Slack, Mattermost, Google Chat and Discord's Slack form all read the same JSON with a `text`, and dagster-slack would add
-a dependency and a token to send it. SMTP is what every provider of mail speaks.
+Slack, Mattermost, Google Chat and Discord's Slack form all read the same JSON with a `text`, and dagster-slack would
+add a dependency and a token to send it. SMTP is what every provider of mail speaks.
 """
 
 import json

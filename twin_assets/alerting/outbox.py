@@ -29,6 +29,7 @@ class Waiting(BaseModel):
 class Outbox(BaseModel):
     """The state between two ticks."""
 
+    began: float = Field(default=0.0, description="When alerting began; what failed before is no news")
     runs_seen_until: float = Field(default=0.0, description="Update time of the newest failed run that was looked at")
     runs_seen: list[str] = Field(default_factory=list, description="Failed runs of the last minutes, looked at")
     registrations_seen_until: int = Field(default=-1, description="Storage id of the newest registration looked at")
