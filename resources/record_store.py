@@ -74,6 +74,12 @@ class RecordStore:
         """Delete a record by its id; one that is not there is no fault."""
         self._database[collection].delete_one({"_id": name})
 
+    def delete_all(self, collection: str, where: Record) -> int:
+        """Delete every record that matches, and return how many there were."""
+        if collection not in self._names():
+            return 0
+        return int(self._database[collection].delete_many(where).deleted_count)
+
     def write(self, collection: str, records: Sequence[Record]) -> None:
         """Insert or replace records by their ids, in batches.
 

@@ -178,6 +178,27 @@ class VectorSession:
             ]
         return hits
 
+    def forget(self) -> None:
+        """Delete the author's vectors from every collection, and the author's aliases: readers first lose the way.
+
+        A collection that is another application's is left alone.
+        """
+        from qdrant_client import models
+
+        aliases = self._aliases()
+        outdated = self._of_earlier_layouts()
+        own = [name for name in (self._alias, *layout.earlier_aliases(self._author)) if name in aliases]
+        if own:
+            self._client.update_collection_aliases(
+                change_aliases_operations=[
+                    models.DeleteAliasOperation(delete_alias=models.DeleteAlias(alias_name=name)) for name in own
+                ]
+            )
+        everything = models.FilterSelector(filter=layout.filter_on(self._author))
+        for name in self._collections():
+            if layout.is_of_this_layout(name) or name in outdated:
+                persistently(self._client.delete, name, points_selector=everything)
+
     def _own(self, category: Category | None = None) -> "models.Filter | None":
         return None if self._alone and category is None else layout.filter_on(self._author, category)
 

@@ -5,6 +5,7 @@ new model for instance, fills a new collection first and moves the author's alia
 empty, and the authors on one server move one by one.
 """
 
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -69,6 +70,27 @@ class VectorStore(dg.ConfigurableResource):  # type: ignore[type-arg]
                 f"The vector store {self.uri(author)} cannot be used: {str(error)[:200]}. What is stored there stays; "
                 "mend that and run again, and only the rest is embedded."
             ) from error
+
+    def count(self, author: str) -> int:
+        """Return how many vectors readers are shown of an author; looking creates no store."""
+        if not self.url and not (Path(self.folder) / author).is_dir():
+            return 0
+        with self.session(author) as session:
+            return len(session.chunk_ids())
+
+    def forget(self, author: str) -> None:
+        """Delete all vectors of an author; of the embedded form, the author's whole store.
+
+        Raises:
+            UserError: As `session` does.
+        """
+        path = Path(self.folder) / author
+        if self.url or path.is_dir():
+            # The embedded store as well: who holds it open is waited for, and refused what follows.
+            with self.session(author) as session:
+                session.forget()
+        if not self.url and path.is_dir():
+            shutil.rmtree(path)
 
     def uri(self, author: str) -> str:
         """Return where the author's vectors lie."""

@@ -25,6 +25,9 @@ from twin_assets.errors import UserError
 LONGEST_BREAK = timedelta(days=1)
 """An interrupted crawl that began longer ago is not gone on with: what it has seen may be another page by now."""
 
+OF_AN_AUTHOR = (*CATEGORIES, "pages", "crawls")
+"""The collections whose records name their author."""
+
 
 class WriteCounts(Entity):
     """What a write changed, in documents."""
@@ -173,6 +176,21 @@ class WarehouseSession:
     def end_crawl(self, author: str, source: str) -> None:
         """Note that the crawl came to its end."""
         self._store.delete("crawls", content_hash([author, source]))
+
+    def held_of(self, author: str) -> dict[str, int]:
+        """Return how many records of an author each collection holds, tombstones included; only those with any."""
+        counts = {name: self._store.count(name, {"author": author}) for name in OF_AN_AUTHOR}
+        return {name: count for name, count in counts.items() if count}
+
+    def forget_author(self, author: str) -> None:
+        """Delete all that is held of an author, histories and tombstones included: nobody can bring it back."""
+        for name in OF_AN_AUTHOR:
+            self._store.delete_all(name, {"author": author})
+
+    def forget_users(self, names: Sequence[str]) -> None:
+        """Delete user records by their ids."""
+        for name in names:
+            self._store.delete("users", name)
 
     def users(self) -> list[Record]:
         """Return the user records that came with an import, by arrival."""

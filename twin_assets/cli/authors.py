@@ -61,3 +61,25 @@ def show(author: AuthorArgument, as_json: JsonOption = False) -> None:
     from twin_assets.console.commands import show_author
 
     show_author(author, as_json=as_json)
+
+
+@app.command("remove")
+def remove(
+    author: AuthorArgument,
+    archive: Annotated[
+        Path | None, typer.Option(help="Folder that author file, documents, artifacts and models are copied to first.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would go, and change nothing.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Remove an author: file, documents, artifacts, vectors, models, calls of language models, runs and partition.
+
+    Interrupted, run it again: it goes on with what is left.
+
+    Example:
+    twin author remove ada-marsh --archive ~/removed --dry-run
+    """
+    from twin_assets.console.removing import remove_author
+
+    remove_author(author, archive=archive, dry_run=dry_run, yes=yes, as_json=as_json)

@@ -1,0 +1,237 @@
+"""Taking things out of MLflow: versions that nobody needs, runs that were killed, all that is held of one author.
+
+What may go is decided elsewhere (`twin_assets.housekeeping`, `twin_assets.removal`). The tracker writes; this deletes.
+"""
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
+
+from resources.tracker import Tracker, registered_name
+from twin_assets.documents import Entity
+from twin_assets.errors import UserError
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Experiment
+
+PAGE = 500
+
+
+class RegistryCopy(Entity):
+    """One version in the registry, and the copy of the model that it keeps."""
+
+    name: str
+    version: str
+    created_at: datetime
+    aliases: tuple[str, ...]
+    checkpoint: str
+    """Data version of the checkpoint that it is a copy of."""
+    source: str
+    bytes: int
+    """Size of the copy; 0 where it does not lie on this machine."""
+
+
+class OpenRun(Entity):
+    """A run that MLflow takes for running."""
+
+    run_id: str
+    name: str
+    started_at: datetime
+    dagster_run: str | None
+
+
+class RegistryCleaner:
+    """MLflow, for those who delete."""
+
+    def __init__(self, tracker: Tracker) -> None:
+        self._uri = tracker.uri
+        self._folder = Path(tracker.folder)
+        self._embedded = self._uri.startswith("sqlite:")
+
+    @property
+    def is_there(self) -> bool:
+        """Whether anything was ever tracked; looking creates no database."""
+        return not self._embedded or (self._folder / "mlflow.db").exists()
+
+    def copies(self, name: str | None = None) -> list[RegistryCopy]:
+        """Return the versions of a registered model, or of all, oldest first."""
+        if not self.is_there:
+            return []
+        wanted = f"name = '{name}'" if name else None
+        found = list(
+            _pages(lambda token: self._client.search_model_versions(wanted, max_results=PAGE, page_token=token))
+        )
+        aliases = {model: self._aliases(model) for model in {item.name for item in found}}
+        copies = [
+            RegistryCopy(
+                name=item.name,
+                version=str(item.version),
+                created_at=datetime.fromtimestamp(item.creation_timestamp / 1000, UTC),
+                aliases=tuple(sorted(aliases[item.name].get(str(item.version), ()))),
+                checkpoint=str(item.tags.get("checkpoint", "")),
+                source=str(item.source),
+                bytes=size_of(local_path(str(item.source))),
+            )
+            for item in found
+        ]
+        return sorted(copies, key=lambda copy: (copy.name, int(copy.version)))
+
+    def delete_copy(self, copy: RegistryCopy, *, shared: bool) -> None:
+        """Delete a version, and its copy of the model if it lies on this machine and no other version shares it.
+
+        The copy goes last: interrupted between, it is a folder that nobody names, and no version without a model.
+        """
+        self._client.delete_model_version(copy.name, copy.version)
+        path = local_path(copy.source)
+        if path and not shared:
+            shutil.rmtree(path, ignore_errors=True)
+
+    def open_runs(self) -> list[OpenRun]:
+        """Return the runs of all experiments that were begun and not ended."""
+        if not self.is_there:
+            return []
+        experiments = [item.experiment_id for item in self._client.search_experiments(max_results=PAGE)]
+        if not experiments:
+            return []
+        runs = _pages(
+            lambda token: self._client.search_runs(
+                experiments, "attributes.status = 'RUNNING'", max_results=PAGE, page_token=token
+            )
+        )
+        return [
+            OpenRun(
+                run_id=run.info.run_id,
+                name=run.info.run_name or "",
+                started_at=datetime.fromtimestamp(run.info.start_time / 1000, UTC),
+                dagster_run=run.data.tags.get("dagster_run"),
+            )
+            for run in runs
+        ]
+
+    def mark_killed(self, run_id: str) -> None:
+        """Close a run as one that was killed."""
+        self._client.set_terminated(run_id, status="KILLED")
+
+    def held_of(self, author: str) -> tuple[int, int, int]:
+        """Return how many versions and runs there are of an author, and how many bytes their files take here."""
+        name = registered_name(author)
+        if not self.is_there:
+            return 0, 0, 0
+        experiment = self._experiment(author)
+        runs = 0
+        if experiment:
+            where = [experiment.experiment_id]
+            found = _pages(lambda token: self._client.search_runs(where, max_results=PAGE, page_token=token))
+            runs = len(list(found))
+        files = size_of(local_path(experiment.artifact_location)) if experiment else 0
+        return len(self.copies(name)), runs, files or size_of(self._folder / "artifacts" / name)
+
+    def forget(self, author: str) -> None:
+        """Delete the registered model, the experiment, its runs and their files.
+
+        The embedded MLflow forgets them for good. A server keeps deleted runs until its own `mlflow gc`; the experiment
+        is renamed first, so that an author of the same name can begin anew.
+
+        Raises:
+            UserError: If the deleted runs could not be taken out of the embedded database.
+        """
+        from mlflow.exceptions import MlflowException
+
+        name = registered_name(author)
+        if not self.is_there:
+            return
+        try:
+            self._client.delete_registered_model(name)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                raise
+        experiment = self._experiment(author)
+        if experiment:
+            self._client.rename_experiment(experiment.experiment_id, f"removed-{name}-{experiment.experiment_id}")
+            self._client.delete_experiment(experiment.experiment_id)
+        if self._embedded:
+            self._collect_garbage(f"removed-{name}-")
+            shutil.rmtree(self._folder / "artifacts" / name, ignore_errors=True)
+
+    def _collect_garbage(self, prefix: str) -> None:
+        """Take the deleted experiments of these names out of the embedded database, with their runs."""
+        from mlflow.entities import ViewType
+
+        deleted = [
+            item.experiment_id
+            for item in self._client.search_experiments(view_type=ViewType.DELETED_ONLY, max_results=PAGE)
+            if item.name.startswith(prefix)
+        ]
+        if not deleted:
+            return
+        # MLflow offers it as a command only.
+        which = ("--backend-store-uri", self._uri, "--experiment-ids", ",".join(deleted))
+        done = subprocess.run(
+            [sys.executable, "-m", "mlflow", "gc", *which],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            said = done.stderr.strip().splitlines()[-1:] or ["no reason"]
+            raise UserError(f"MLflow could not take out what was deleted ({said[0]}): run this again.")
+
+    def _experiment(self, author: str) -> "Experiment | None":
+        found = self._client.get_experiment_by_name(registered_name(author))
+        return found if found and found.lifecycle_stage == "active" else None
+
+    def _aliases(self, name: str) -> dict[str, list[str]]:
+        by_version: dict[str, list[str]] = {}
+        for alias, version in self._client.get_registered_model(name).aliases.items():
+            by_version.setdefault(str(version), []).append(alias)
+        return by_version
+
+    @cached_property
+    def _client(self) -> "MlflowClient":
+        import logging
+
+        from mlflow import MlflowClient
+
+        logging.getLogger("mlflow").setLevel(logging.WARNING)
+        return MlflowClient(tracking_uri=self._uri, registry_uri=self._uri)
+
+
+def _pages(ask: Callable[[Any], Any]) -> Iterator[Any]:
+    """Yield what is on all pages of an answer of MLflow, whose pages have no type."""
+    token = None
+    while True:
+        page = ask(token)
+        yield from page
+        token = page.token
+        if not token:
+            return
+
+
+def local_path(address: str) -> Path | None:
+    """Return the path of an address of this machine; None of another."""
+    parts = urlsplit(address)
+    if parts.scheme == "file":
+        return Path(unquote(parts.path))
+    return Path(address) if not parts.scheme else None
+
+
+def size_of(path: Path | None) -> int:
+    """Return the bytes of a file, or of all files below a folder; 0 if there is none."""
+    if path is None:
+        return 0
+    return sum(file.stat().st_size for file in files_of(path))
+
+
+def files_of(path: Path) -> Iterator[Path]:
+    """Yield a file, or the files below a folder."""
+    if path.is_file():
+        yield path
+    elif path.is_dir():
+        yield from (file for file in path.rglob("*") if file.is_file() and not file.is_symlink())

@@ -1,0 +1,117 @@
+"""What `twin author remove` does: everything of one author goes, or is shown before it does."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import dagster as dg
+import typer
+
+from twin_assets.collection.authors import load_author
+from twin_assets.console.instance import local_instance
+from twin_assets.console.saying import say
+from twin_assets.console.tables import print_rows
+from twin_assets.definitions import build_defs
+from twin_assets.documents import checked_slug
+from twin_assets.errors import UserError
+from twin_assets.removal.events import events_held, partition_held, refuse_while_running, tell_of_the_removal
+from twin_assets.removal.holdings import Holding, files_held, stores_held, write_whole
+from twin_assets.settings import OFFLINE_BASE_MODEL, Settings
+
+COMPLETE, REMOVED = "archive-complete", "removed"
+"""Names of the file that says how far a removal with an archive has come."""
+
+
+def remove_author(author: str, *, archive: Path | None, dry_run: bool, yes: bool, as_json: bool) -> None:
+    """Remove an author from every store, after a look at what that is.
+
+    Interrupted, it can be run again, and goes on with what is left.
+
+    Raises:
+        UserError: If nothing is known of the author, a run of the author's has not ended, or nobody agreed.
+    """
+    settings = Settings.load()
+    try:
+        checked_slug(author)
+    except ValueError as error:
+        raise UserError(str(error)) from error
+    with local_instance(settings) as instance:
+        refuse_while_running(instance, author)
+        holdings = held(author, settings, instance)
+        if not holdings:
+            load_author(settings.authors_dir, author)
+        rows = [_row(holding, archive) for holding in holdings]
+        print_rows(rows, title=f"What is held of {author}", as_json=as_json)
+        if dry_run:
+            _say("Nothing was changed: this was a dry run.", as_json=as_json)
+            return
+        if not yes and not typer.confirm(f"Remove all this of {author} for good?"):
+            raise UserError("Nothing was removed.")
+        remove(author, holdings, archive)
+        told = made_of_all(settings)
+        tell_of_the_removal(instance, told)
+    _say(
+        f"{author} is removed. What was made of all authors counts as not built now: {', '.join(told)}.",
+        as_json=as_json,
+    )
+    if "base_model" in told:
+        _say(
+            f"Until base_model is built again, its files go on being made of {author}'s text, and so do the models of "
+            "others that stand on it: run `twin build` for one of them, or switch automation_gpu on.",
+            as_json=as_json,
+        )
+
+
+def held(author: str, settings: Settings, instance: dg.DagsterInstance) -> list[Holding]:
+    """Return all that is held of an author, in the order in which it is removed."""
+    graph = build_defs(settings=settings).resolve_asset_graph()
+    assets = sorted(key.to_user_string() for key in graph.materializable_asset_keys)
+    found = [
+        *files_held(author, settings, assets),
+        *stores_held(author, settings),
+        events_held(instance, author),
+        partition_held(instance, author),
+    ]
+    return [holding for holding in found if holding.count]
+
+
+def remove(author: str, holdings: Sequence[Holding], archive: Path | None) -> None:
+    """Archive what can be, all of it, and only then take everything away.
+
+    A removal that was interrupted is gone on with, and does not archive again: what is left by then may be a half.
+
+    Raises:
+        UserError: If the folder holds the archive of an earlier author of this name.
+    """
+    if archive:
+        into = archive / author
+        if (into / REMOVED).exists():
+            raise UserError(f"{into} holds an earlier archive: name another folder.")
+        if not (into / COMPLETE).exists():
+            for holding in holdings:
+                if holding.archive:
+                    holding.archive(into)
+            write_whole(into / COMPLETE, "All of it is here; the removal goes on.\n")
+    for holding in holdings:
+        holding.remove()
+    if archive:
+        (archive / author / COMPLETE).replace(archive / author / REMOVED)
+
+
+def made_of_all(settings: Settings) -> list[str]:
+    """Return the assets that are made of the writings of all authors; a model from a hub is made of none of them."""
+    return ["leaderboard", *(["base_model"] if settings.base_model == OFFLINE_BASE_MODEL else [])]
+
+
+def _row(holding: Holding, archive: Path | None) -> dict[str, object]:
+    return {
+        "what": holding.what,
+        "where": holding.where,
+        "count": holding.count,
+        "bytes": holding.bytes,
+        "then": "archived and deleted" if archive and holding.archive else "deleted",
+    }
+
+
+def _say(sentence: str, *, as_json: bool) -> None:
+    if not as_json:
+        say(sentence)

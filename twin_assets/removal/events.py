@@ -1,0 +1,66 @@
+"""What the Dagster instance holds of an author: runs with their events and logs, and the partition.
+
+Dagster has no way yet to wipe one partition of an asset. What was recorded of it came in runs of that partition, and a
+run can be deleted with all its events: nothing else makes the samples of text vanish that they carry.
+"""
+
+import dagster as dg
+
+from twin_assets.errors import UserError
+from twin_assets.partitions import AUTHORS_PARTITION
+from twin_assets.removal.holdings import Holding
+
+PARTITION_TAG = "dagster/partition"
+UNFINISHED = [
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+]
+
+
+def refuse_while_running(instance: dg.DagsterInstance, author: str) -> None:
+    """Make sure that nothing is being built for an author.
+
+    Raises:
+        UserError: If a run of the author's has not ended: it would write again what is being removed.
+    """
+    running = instance.get_runs(dg.RunsFilter(statuses=UNFINISHED, tags={PARTITION_TAG: author}))
+    if running:
+        raise UserError(
+            f"Run {running[0].run_id[:8]} of {author} has not ended: let it end, or cancel it in the Dagster UI, then "
+            "run this again."
+        )
+
+
+def events_held(instance: dg.DagsterInstance, author: str) -> Holding:
+    """Return the author's runs."""
+    run_ids = [run.run_id for run in instance.get_runs(dg.RunsFilter(tags={PARTITION_TAG: author}))]
+
+    def remove() -> None:
+        for run_id in run_ids:
+            instance.compute_log_manager.delete_logs(prefix=[run_id])
+            instance.delete_run(run_id)
+
+    return Holding("runs and their events", "Dagster", len(run_ids), 0, remove)
+
+
+def partition_held(instance: dg.DagsterInstance, author: str) -> Holding:
+    """Return the author's partition."""
+    there = author in instance.get_dynamic_partitions(AUTHORS_PARTITION)
+    return Holding(
+        "partition",
+        "Dagster",
+        int(there),
+        0,
+        lambda: instance.delete_dynamic_partition(AUTHORS_PARTITION, author),
+    )
+
+
+def tell_of_the_removal(instance: dg.DagsterInstance, assets: list[str]) -> None:
+    """Let assets that were made of all authors count as never built, so that they are built again without this one.
+
+    A removed partition is no event, and nothing would ever ask for them.
+    """
+    instance.wipe_assets([dg.AssetKey(asset) for asset in assets])

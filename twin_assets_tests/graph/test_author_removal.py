@@ -1,0 +1,203 @@
+"""Removing an author whose twin was really built: from every store, after a dry run, and also in two goes."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+from small_author import AUTHOR, Place
+from typer.testing import CliRunner
+
+from jobs.sensors import author_files
+from resources.tracker import Tracker, registered_name
+from twin_assets.cli import app
+from twin_assets.console.removing import held
+from twin_assets.documents import content_hash
+from twin_assets.removal.holdings import Holding
+
+OTHER = "ann"
+"""An author whose slug is the beginning of that of the one who is removed."""
+
+
+@pytest.fixture
+def twin(place: Place, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Place:
+    """The built author, a second one with a shorter slug, feedback, an export and calls of a language model."""
+    monkeypatch.setenv("TWIN_HOME", str(place.settings.home))
+    monkeypatch.setenv("TWIN_AUTHORS_DIR", str(place.settings.authors_dir))
+    place.add_author(OTHER, place.writings)
+    home = place.settings.home
+    write(home / "feedback" / f"{AUTHOR}.jsonl", "{}\n")
+    write(home / "exports" / AUTHOR / "chatml" / "train.jsonl", "{}\n")
+    write(place.artifacts / "chunks" / f"{OTHER}.parquet", "of the other")
+    sentence = longest_line(place.writings / "articles" / "drop-the-index.md")
+    for name, text in (("his", f"Explain this:\n{sentence}\n"), ("foreign", "Explain the weather of tomorrow to me.")):
+        call = {"user": text, "raw": "{}"}
+        write(call_file(place, name), json.dumps(call))
+    return place
+
+
+def write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+
+
+def longest_line(path: Path) -> str:
+    return max(path.read_text(encoding="utf-8").splitlines(), key=len)
+
+
+def call_file(place: Place, name: str) -> Path:
+    key = content_hash(name)
+    return place.artifacts / "llm_calls" / key[:2] / f"{key}.json"
+
+
+def twin_command(*arguments: str) -> Any:
+    result = CliRunner().invoke(app, ["author", "remove", *arguments])
+    if result.exception and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result
+
+
+def holdings(place: Place) -> list[Holding]:
+    with place.instance() as instance:
+        return held(AUTHOR, place.settings, instance)
+
+
+def files(place: Place) -> set[str]:
+    return {
+        str(path.relative_to(place.root))
+        for path in place.root.rglob("*")
+        if path.is_file() and "dagster" not in path.parts and not path.name.endswith(("-wal", "-shm"))
+    }
+
+
+def test_a_dry_run_shows_everything_with_counts_and_bytes_and_changes_nothing(twin):
+    before = files(twin)
+    result = twin_command(AUTHOR, "--dry-run", "--json")
+    rows = {row["what"]: row for row in json.loads(result.stdout)}
+    assert {
+        "author file",
+        "calls of language models",
+        "cleaned_documents",
+        "sft_checkpoint",
+        "registered_model",
+        "exports",
+        "feedback",
+        "documents",
+        "vectors",
+        "models and runs",
+        "runs and their events",
+        "partition",
+    } <= rows.keys()
+    assert rows["calls of language models"]["count"] == 1
+    assert rows["documents"]["count"] == 12
+    assert rows["sft_checkpoint"]["bytes"] > 10_000
+    assert rows["models and runs"]["bytes"] > 10_000
+    assert "base_model" not in rows
+    assert files(twin) == before
+    assert [one.what for one in holdings(twin)] == list(rows)
+
+
+def test_afterwards_nothing_of_the_author_is_anywhere_and_the_others_have_lost_nothing(twin):
+    twin_command(AUTHOR, "--yes")
+    assert holdings(twin) == []
+    left = {path for path in files(twin) if AUTHOR in path}
+    assert left == set()
+    assert call_file(twin, "foreign").exists()
+    assert (twin.artifacts / "chunks" / f"{OTHER}.parquet").exists()
+    assert (twin.settings.authors_dir / f"{OTHER}.yaml").exists()
+    tracker = Tracker.from_settings(twin.settings)
+    assert tracker.versions(registered_name(AUTHOR)) == []
+    sentence = longest_line(twin.writings / "articles" / "drop-the-index.md").encode()
+    with twin.instance() as instance:
+        assert instance.get_dynamic_partitions("authors") == []
+        for asset in ("cleaned_documents", "sft_checkpoint"):
+            assert not instance.get_materialized_partitions(dg.AssetKey(asset))
+    assert sentence not in twin.settings.home.joinpath("warehouse.db").read_bytes()
+
+
+def test_what_was_made_of_all_authors_counts_as_not_built_and_that_is_said(twin):
+    result = twin_command(AUTHOR, "--yes")
+    assert "base_model" in result.output
+    assert "until" in result.output.lower()
+    with twin.states() as reader:
+        assert reader.state("base_model", None).state == "missing"
+        assert reader.state("leaderboard", None).state == "missing"
+
+
+def test_the_sensor_does_not_register_a_removed_author_again_and_a_new_one_of_the_name_begins_anew(twin):
+    file = (twin.settings.authors_dir / f"{AUTHOR}.yaml").read_text(encoding="utf-8")
+    twin_command(AUTHOR, "--yes")
+    resources = {name: twin.resource(name) for name in ("project", "warehouse", "web")}
+    with twin.instance() as instance, dg.build_sensor_context(instance=instance, resources=resources) as context:
+        requests = author_files(context).dynamic_partitions_requests
+    assert [list(request.partition_keys) for request in requests] == [[OTHER]]
+    write(twin.settings.authors_dir / f"{AUTHOR}.yaml", file)
+    tracker = Tracker.from_settings(twin.settings)
+    run_id = tracker.start_run("sft_checkpoint", author=AUTHOR, tags={})
+    tracker.finish_run(run_id)
+    assert tracker.versions(registered_name(AUTHOR)) == []
+
+
+def test_an_archive_holds_what_was_removed_and_is_not_written_over(twin, tmp_path):
+    archive = tmp_path / "archive"
+    versions = Tracker.from_settings(twin.settings).versions(registered_name(AUTHOR))
+    twin_command(AUTHOR, "--yes", "--archive", str(archive))
+    kept = archive / AUTHOR
+    assert (kept / f"{AUTHOR}.yaml").is_file()
+    assert len((kept / "documents.jsonl").read_text(encoding="utf-8").splitlines()) == 12
+    assert (kept / "artifacts" / "sft_checkpoint" / AUTHOR / "manifest.json").is_file()
+    assert (kept / "artifacts" / "cleaned_documents" / f"{AUTHOR}.parquet").is_file()
+    assert len(list((kept / "models").glob("version-*"))) == len(versions)
+    assert list((kept / "models").rglob("manifest.json"))
+    twin.add_author(AUTHOR, twin.writings)
+    result = CliRunner().invoke(app, ["author", "remove", AUTHOR, "--yes", "--archive", str(archive)])
+    assert "earlier archive" in str(result.exception)
+    assert (twin.settings.authors_dir / f"{AUTHOR}.yaml").exists()
+
+
+@pytest.mark.parametrize("at", ["documents", "models and runs", "partition"])
+def test_a_removal_that_is_interrupted_goes_on_when_run_again_and_keeps_its_archive(twin, tmp_path, monkeypatch, at):
+    archive = tmp_path / "archive"
+    real = held
+
+    def interrupted(*arguments: Any) -> list[Holding]:
+        found = real(*arguments)
+
+        def stop() -> None:
+            raise KeyboardInterrupt
+
+        return [
+            Holding(one.what, one.where, one.count, one.bytes, stop, one.archive) if one.what == at else one
+            for one in found
+        ]
+
+    with monkeypatch.context() as patch:
+        patch.setattr("twin_assets.console.removing.held", interrupted)
+        CliRunner().invoke(app, ["author", "remove", AUTHOR, "--yes", "--archive", str(archive)])
+    left = {one.what for one in holdings(twin)}
+    assert at in left
+    assert "author file" not in left
+    twin_command(AUTHOR, "--yes", "--archive", str(archive))
+    assert holdings(twin) == []
+    assert (archive / AUTHOR / f"{AUTHOR}.yaml").is_file()
+    assert (archive / AUTHOR / "artifacts" / "sft_checkpoint" / AUTHOR / "manifest.json").is_file()
+
+
+def test_nothing_is_removed_while_a_run_of_the_author_goes_on_or_without_a_yes(twin):
+    before = files(twin)
+    with twin.instance() as instance:
+        job = twin.definitions().resolve_job_def("collection")
+        run = instance.create_run_for_job(job, status=dg.DagsterRunStatus.STARTED, tags={"dagster/partition": AUTHOR})
+    refused = CliRunner().invoke(app, ["author", "remove", AUTHOR, "--yes"])
+    assert "has not ended" in str(refused.exception)
+    with twin.instance() as instance:
+        instance.report_run_canceled(run)
+    refused = CliRunner().invoke(app, ["author", "remove", AUTHOR], input="n\n")
+    assert "Nothing was removed" in str(refused.exception)
+    assert files(twin) == before
+
+
+def test_nobody_of_that_name_is_said_with_the_nearest_name(twin):
+    refused = CliRunner().invoke(app, ["author", "remove", "ann-read", "--yes"])
+    assert "Did you mean 'ann-reed'?" in str(refused.exception)
