@@ -97,8 +97,7 @@ def test_a_broken_file_is_named_and_holds_no_other_author_back(instance, make_fo
 
 @pytest.fixture
 def weekly():
-    (schedule,) = build_schedules(build_jobs())
-    return schedule
+    return next(schedule for schedule in build_schedules(build_jobs()) if schedule.name == "weekly_collection")
 
 
 def test_a_setting_that_shapes_results_is_observed_when_it_changes(instance, monkeypatch):

@@ -1,0 +1,37 @@
+"""Which versions of a registered model may go."""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime, timedelta
+
+from resources.registry_cleaning import RegistryCopy
+
+
+def removable_versions(
+    copies: Sequence[RegistryCopy], *, present: Collection[str], newest: int, younger_than: timedelta, now: datetime
+) -> list[RegistryCopy]:
+    """Return the versions that nobody needs, oldest first.
+
+    A version is kept for any one of these reasons: it has an alias (champion, candidate, previous, or one that a person
+    gave it), it is a copy of a checkpoint that lies in the store, it is among the newest of its model, or it is young.
+
+    Args:
+        copies: The versions of one or of several models.
+        present: Data versions of the checkpoints that lie in the store.
+        newest: How many of each model are kept whatever their age.
+        younger_than: Age up to which all are kept.
+        now: The time.
+    """
+    removable = []
+    for name in sorted({copy.name for copy in copies}):
+        of_model = sorted((copy for copy in copies if copy.name == name), key=lambda copy: int(copy.version))
+        removable += [
+            copy
+            for copy in of_model[: max(0, len(of_model) - newest)]
+            if not copy.aliases and copy.checkpoint not in present and now - copy.created_at > younger_than
+        ]
+    return removable
+
+
+def shares_its_copy(copy: RegistryCopy, copies: Sequence[RegistryCopy]) -> bool:
+    """Return whether another version names the same folder: then only the version goes."""
+    return any(other.source == copy.source and other.version != copy.version for other in copies)

@@ -1,0 +1,205 @@
+"""The daily housekeeping: its decisions by themselves, and its job on real stores, with and without a dry run."""
+
+import os
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from jobs.housekeeping import housekeeping
+from resources.artifacts import ArtifactStore
+from resources.registry_cleaning import RegistryCleaner, RegistryCopy
+from resources.tracker import CHAMPION, Tracker, registered_name
+from twin_assets.housekeeping.leftovers import leftovers, old_launches
+from twin_assets.housekeeping.versions import removable_versions
+from twin_assets.settings import Settings
+
+NOW = datetime(2026, 6, 1, tzinfo=UTC)
+MONTH = timedelta(days=30)
+
+
+def copies(count: int, *, days_old: int = 100, aliases: dict[int, str] | None = None) -> list[RegistryCopy]:
+    return [
+        RegistryCopy(
+            name="twin-ann",
+            version=str(number),
+            created_at=NOW - timedelta(days=days_old),
+            aliases=((aliases or {})[number],) if number in (aliases or {}) else (),
+            checkpoint=f"checkpoint {number}",
+            source=f"/registry/{number}",
+            bytes=10,
+        )
+        for number in range(1, count + 1)
+    ]
+
+
+def removable(found: list[RegistryCopy], *, present: tuple[str, ...] = (), newest: int = 2) -> list[str]:
+    gone = removable_versions(found, present=present, newest=newest, younger_than=MONTH, now=NOW)
+    return [copy.version for copy in gone]
+
+
+def test_all_but_the_newest_go_when_they_are_old():
+    assert removable(copies(12)) == [str(number) for number in range(1, 11)]
+    assert removable(copies(2)) == []
+
+
+@pytest.mark.parametrize("alias", ["champion", "candidate", "previous", "the-one-i-like"])
+def test_a_version_with_an_alias_never_goes(alias):
+    assert removable(copies(5, aliases={1: alias})) == ["2", "3"]
+
+
+def test_what_is_young_and_what_is_a_copy_of_a_present_checkpoint_stays():
+    assert removable(copies(5, days_old=29)) == []
+    assert removable(copies(5), present=("checkpoint 2",)) == ["1", "3"]
+
+
+def test_the_newest_are_counted_for_each_model():
+    others = [copy.model_copy(update={"name": "twin-bob"}) for copy in copies(3)]
+    assert removable([*copies(3), *others]) == ["1", "1"]
+
+
+def age(path: Path, days: float) -> None:
+    then = time.time() - days * 86_400
+    for one in [*path.rglob("*"), path]:
+        os.utime(one, (then, then))
+
+
+def put(path: Path, *, days: float = 0, text: str = "12345") -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    age(path, days)
+    return path
+
+
+@pytest.fixture
+def settings() -> Settings:
+    return Settings()
+
+
+@pytest.fixture
+def root(settings) -> Path:
+    """Artifacts with what killed runs left, ten days and one day ago."""
+    root = Path(settings.artifacts_root)
+    for name in ("ann.partial-17", "ann.replaced-17", "ann.checkpoints-ab12"):
+        put(root / "sft_checkpoint" / name / "model.safetensors")
+        age(root / "sft_checkpoint" / name, 10)
+    put(root / "chunks" / ".ann.parquet.0f0f.partial", days=10)
+    put(root / "base_model.partial-3" / "model.safetensors")
+    age(root / "base_model.partial-3", 10)
+    put(root / "dpo_checkpoint" / "ann.partial-18" / "model.safetensors", days=1)
+    put(root / "sft_checkpoint" / "ann" / "model.safetensors", days=400)
+    put(root / "chunks" / "ann.parquet", days=400)
+    return root
+
+
+def week_ago() -> float:
+    return time.time() - 7 * 86_400
+
+
+def test_what_killed_runs_left_is_found_by_name_and_age_with_its_size(root):
+    found = leftovers(str(root), older_than=week_ago())
+    assert [(str(left.path.relative_to(root)), left.bytes) for left in found] == [
+        ("base_model.partial-3", 5),
+        ("chunks/.ann.parquet.0f0f.partial", 5),
+        ("sft_checkpoint/ann.checkpoints-ab12", 5),
+        ("sft_checkpoint/ann.partial-17", 5),
+        ("sft_checkpoint/ann.replaced-17", 5),
+    ]
+
+
+def test_a_folder_into_which_a_training_still_writes_is_young(root):
+    put(root / "sft_checkpoint" / "ann.checkpoints-ab12" / "checkpoint-9" / "rng.pt")
+    found = leftovers(str(root), older_than=week_ago())
+    assert "ann.checkpoints-ab12" not in {left.path.name for left in found}
+
+
+def test_launches_are_found_when_nothing_in_them_was_touched_for_long(root):
+    put(root / "launches" / "old" / "spec.json")
+    age(root / "launches" / "old", 40)
+    put(root / "launches" / "new" / "spec.json", days=40)
+    put(root / "launches" / "new" / "messages" / "1.json")
+    assert [left.path.name for left in old_launches(str(root / "launches"), older_than=week_ago())] == ["old"]
+    assert old_launches(str(root / "nowhere"), older_than=week_ago()) == []
+
+
+def keep_house(settings: Settings, instance: dg.DagsterInstance, *, dry_run: bool) -> dg.ExecuteInProcessResult:
+    policy = {"config": {"dry_run": dry_run}}
+    return housekeeping.execute_in_process(
+        instance=instance,
+        resources={"tracker": Tracker.from_settings(settings), "artifacts": ArtifactStore.from_settings(settings)},
+        run_config={
+            "ops": {
+                "old_versions": {"config": {"dry_run": dry_run, "keep_newest": 1, "keep_days": 0}},
+                **dict.fromkeys(("left_by_killed_runs", "files_of_launches", "runs_never_closed"), policy),
+            }
+        },
+    )
+
+
+def report(result: dg.ExecuteInProcessResult, op: str) -> dict[str, object]:
+    (event,) = [event for event in result.events_for_node(op) if event.is_successful_output]
+    return {key: value.value for key, value in event.step_output_data.metadata.items()}
+
+
+@pytest.fixture
+def tracker(settings, tmp_path) -> Tracker:
+    """Four versions of a model, of which the second is the champion."""
+    tracker = Tracker.from_settings(settings)
+    for number in range(1, 5):
+        run_id = tracker.start_run("sft_checkpoint", author="ann", tags={})
+        checkpoint = put(tmp_path / f"checkpoint-{number}" / "model.safetensors").parent
+        tracker.register(
+            registered_name("ann"),
+            checkpoint,
+            data_version=f"v{number}",
+            run_id=run_id,
+            tags={"checkpoint": f"v{number}"},
+            description="A version.",
+        )
+        tracker.finish_run(run_id)
+    tracker.set_alias(registered_name("ann"), CHAMPION, "2")
+    return tracker
+
+
+def test_the_job_deletes_old_versions_with_their_copies_and_never_the_champion(settings, root, tracker):
+    before = {copy.version: Path(copy.source) for copy in RegistryCleaner(tracker).copies()}
+    with dg.DagsterInstance.ephemeral() as instance:
+        looked = keep_house(settings, instance, dry_run=True)
+        assert [version.version for version in tracker.versions("twin-ann")] == ["1", "2", "3", "4"]
+        assert (root / "sft_checkpoint" / "ann.partial-17").exists()
+        done = keep_house(settings, instance, dry_run=False)
+    assert [version.version for version in tracker.versions("twin-ann")] == ["2", "4"]
+    assert {version for version, path in before.items() if path.exists()} == {"2", "4"}
+    assert not (root / "sft_checkpoint" / "ann.partial-17").exists()
+    assert (root / "sft_checkpoint" / "ann" / "model.safetensors").exists()
+    assert (root / "dpo_checkpoint" / "ann.partial-18").exists()
+    for op, bytes_gone in (("old_versions", 10), ("left_by_killed_runs", 25)):
+        assert report(looked, op)["bytes"] == report(done, op)["bytes"] == bytes_gone
+        assert report(looked, op)["dry_run"] is True
+
+
+def test_a_run_of_mlflow_whose_dagster_run_has_ended_is_marked_killed_and_one_that_goes_on_is_left(settings, tracker):
+    with dg.DagsterInstance.ephemeral() as instance:
+
+        @dg.asset
+        def training() -> None: ...
+
+        ended = dg.materialize([training], instance=instance).run_id
+        going = instance.create_run_for_job(
+            dg.Definitions(assets=[training]).resolve_implicit_global_asset_job_def(),
+            status=dg.DagsterRunStatus.STARTED,
+        ).run_id
+        open_runs = {
+            name: tracker.start_run(name, author="ann", tags=tags)
+            for name, tags in (
+                ("killed", {"dagster_run": ended}),
+                ("going", {"dagster_run": going}),
+                ("by hand", {}),
+            )
+        }
+        done = keep_house(settings, instance, dry_run=False)
+    assert {run.run_id for run in RegistryCleaner(tracker).open_runs()} == {open_runs["going"], open_runs["by hand"]}
+    assert report(done, "runs_never_closed")["deleted"] == 1
+    assert report(done, "runs_never_closed")["looked_at"] == 3
