@@ -5,13 +5,14 @@ be lost. Its cursor holds what was told, and what has not arrived (`alerting.out
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
 import dagster as dg
 from dagster._core.storage.tags import WILL_RETRY_TAG
 
 from resources.project import Project
+from resources.tracker import CHAMPION
 from twin_assets.alerting.channels import channels_of
 from twin_assets.alerting.messages import Alert, failure_alert, promotion_alert, secrets_of
 from twin_assets.alerting.outbox import Outbox
@@ -40,7 +41,12 @@ def build_alerts(settings: Settings) -> dg.SensorDefinition:
             outbox = Outbox.model_validate_json(context.cursor)
         else:
             outbox = Outbox(
-                began=now, runs_seen_until=now, registrations_seen_until=_newest_registration(context.instance)
+                began=now,
+                runs_seen_until=now,
+                registrations_seen_until=_newest_event(
+                    context.instance.fetch_materializations(REGISTERED_MODEL, limit=1).records
+                ),
+                moves_seen_until=_newest_event(context.instance.fetch_observations(REGISTERED_MODEL, limit=1).records),
             )
         channels = channels_of(settings, context.log)
         secrets = secrets_of(settings)
@@ -111,24 +117,37 @@ def _alerts_of(instance: dg.DagsterInstance, run: dg.DagsterRun, link: str, secr
 
 
 def _promotions(instance: dg.DagsterInstance, outbox: Outbox, project: Project, secrets: list[str]) -> Iterator[Alert]:
-    """Yield a note for each registration since the last tick that made another version the champion."""
+    """Yield a note for each registration, and each move of an alias, since the last tick that made a champion.
+
+    A registration and the move of its alias tell the same news, which the key of the note knows.
+    """
     wanted = dg.AssetRecordsFilter(REGISTERED_MODEL, after_storage_id=outbox.registrations_seen_until)
-    for record in instance.fetch_materializations(wanted, limit=RUNS_AT_ONCE, ascending=True).records:
-        outbox.registrations_seen_until = max(outbox.registrations_seen_until, record.storage_id)
-        event = record.asset_materialization
-        if event is None or "promoted" not in event.metadata or not event.metadata["promoted"].value:
+    moves = dg.AssetRecordsFilter(REGISTERED_MODEL, after_storage_id=outbox.moves_seen_until)
+    registered = instance.fetch_materializations(wanted, limit=RUNS_AT_ONCE, ascending=True).records
+    moved = instance.fetch_observations(moves, limit=RUNS_AT_ONCE, ascending=True).records
+    outbox.registrations_seen_until = max([outbox.registrations_seen_until, *(one.storage_id for one in registered)])
+    outbox.moves_seen_until = max([outbox.moves_seen_until, *(one.storage_id for one in moved)])
+    for record in [*moved, *registered]:
+        event = record.asset_materialization or record.asset_observation
+        told = {name: value.value for name, value in event.metadata.items()} if event else {}
+        version = _new_champion(told)
+        if event is None or version in (None, "none"):
             continue
-        shown = event.metadata.get("registry")
         yield promotion_alert(
             author=str(event.partition),
-            version=str(event.metadata["champion"].value),
-            event=record.storage_id,
-            reason=str(event.metadata["reason"].value) if "reason" in event.metadata else "no reason was recorded",
-            link=str(shown.value) if shown else project.run_url(record.run_id),
+            version=str(version),
+            reason=str(told.get("why") or told.get("reason") or "no reason was recorded."),
+            link=str(told.get("registry") or project.run_url(record.run_id)),
             secrets=secrets,
         )
 
 
-def _newest_registration(instance: dg.DagsterInstance) -> int:
-    records = instance.fetch_materializations(REGISTERED_MODEL, limit=1).records
+def _new_champion(told: Mapping[str, object]) -> object:
+    """Return the version that an event says became champion; None if it says nothing of that."""
+    if told.get("alias") == CHAMPION:
+        return told.get("to")
+    return told.get("champion") if told.get("promoted") else None
+
+
+def _newest_event(records: Sequence[dg.EventLogRecord]) -> int:
     return records[0].storage_id if records else -1

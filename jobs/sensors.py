@@ -1,10 +1,11 @@
-"""Sensors: what the platform watches, and the three that evaluate automation conditions, each pausable alone."""
-
-from collections.abc import Iterator
+"""Sensors: all of them, and the one that watches author files and sources. Each is pausable alone."""
 
 import dagster as dg
 
 from jobs.alerts import build_alerts
+from jobs.automation_sensors import automation_sensors
+from jobs.jobs import AssetJob
+from jobs.sweep import build_sweep
 from resources.project import Project
 from resources.warehouse import Warehouse
 from resources.web import Web
@@ -18,8 +19,6 @@ from twin_assets.observed_settings import observe_settings
 from twin_assets.partitions import AUTHORS_PARTITION, authors_partitions
 from twin_assets.training.author_settings import observe_training_settings
 from twin_assets.settings import Settings
-
-CPU_GROUPS = ("collection", "features", "evaluation", "serving")
 
 
 @dg.sensor(
@@ -56,46 +55,14 @@ def author_files(
     )
 
 
-def build_sensors(settings: Settings) -> list[dg.SensorDefinition]:
+def build_sensors(settings: Settings, jobs: list[AssetJob]) -> list[dg.SensorDefinition]:
     """Return all sensors.
 
     Args:
         settings: Through which channels people are told.
+        jobs: All jobs; the sweep asks for runs of that of the whole twin.
     """
-    return [author_files, *_automation_sensors(), build_alerts(settings)]
-
-
-def _automation_sensors() -> Iterator[dg.AutomationConditionSensorDefinition]:
-    for name, target, by_code, description in (
-        (
-            "automation_cpu",
-            dg.AssetSelection.groups(*CPU_GROUPS),
-            False,
-            "Keeps collection, features, evaluation and the registry in step with their inputs.",
-        ),
-        (
-            "automation_llm",
-            dg.AssetSelection.groups("datasets"),
-            False,
-            "Rebuilds datasets when cleaned documents change; pause it to spend nothing on a language model.",
-        ),
-        (
-            "automation_gpu",
-            dg.AssetSelection.groups("training"),
-            True,
-            "Retrains when a dataset really changed and every blocking check passed; pause it to spend no GPU time.",
-        ),
-    ):
-        yield dg.AutomationConditionSensorDefinition(
-            name,
-            target=target,
-            default_status=dg.DefaultSensorStatus.STOPPED,
-            minimum_interval_seconds=60,
-            # A condition of our own (`EnoughIsNew`) is known to this code only, and not to the daemon.
-            use_user_code_server=by_code,
-            run_tags={"launched_by": name},
-            description=description,
-        )
+    return [author_files, *automation_sensors(), build_sweep(jobs), build_alerts(settings)]
 
 
 def _tick_summary(found: list[str], observed: int, refused: list[str]) -> str | None:

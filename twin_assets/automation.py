@@ -4,7 +4,10 @@ Automation follows *data versions*, which are hashes of content: a step that pro
 nothing below it. The sensors that evaluate these conditions are in `jobs.sensors`.
 """
 
+from typing import Any
+
 import dagster as dg
+from dagster._core.definitions.assets.graph.base_asset_graph import BaseAssetGraph
 
 from twin_assets.new_rows import Change, change_since_training
 from twin_assets.observed_policy import recorded_policy
@@ -98,23 +101,31 @@ class EnoughIsNew(dg.AutomationCondition[dg.AssetKey]):
 
     def evaluate(self, context: dg.AutomationContext[dg.AssetKey]) -> dg.AutomationResult[dg.AssetKey]:
         """Return which of the candidates may be trained."""
+        view, now = context.asset_graph_view, context.evaluation_time.timestamp()
         due = {
             candidate
             for candidate in context.candidate_subset.expensively_compute_asset_partitions()
-            if _is_due(context, candidate.partition_key)
+            if enough_is_new(context.asset_graph, view.instance, context.key, candidate.partition_key, now=now)
         }
-        view = context.asset_graph_view
         return dg.AutomationResult(context, view.get_asset_subset_from_asset_partitions(context.key, due))
 
 
-def _is_due(context: dg.AutomationContext[dg.AssetKey], author: str | None) -> bool:
-    graph, instance = context.asset_graph, context.asset_graph_view.instance
+def enough_is_new(
+    graph: BaseAssetGraph[Any], instance: dg.DagsterInstance, asset: dg.AssetKey, author: str | None, *, now: float
+) -> bool:
+    """Return whether an asset may be trained again by itself: what `EnoughIsNew` is true of.
+
+    Args:
+        graph: The assets.
+        instance: Where their events are.
+        asset: What would be trained.
+        author: Its partition; None if it has none.
+        now: Seconds since 1970.
+    """
     authors: list[str] = [author] if author else sorted(instance.get_dynamic_partitions(AUTHORS_PARTITION))
-    inputs = {
-        parent: authors if graph.get(parent).is_partitioned else [] for parent in graph.get(context.key).parent_keys
-    }
-    change = change_since_training(instance, context.key, author, inputs)
-    return any(_enough(change, instance, of, context.evaluation_time.timestamp()) for of in authors)
+    inputs = {parent: authors if graph.get(parent).is_partitioned else [] for parent in graph.get(asset).parent_keys}
+    change = change_since_training(instance, asset, author, inputs)
+    return any(_enough(change, instance, of, now) for of in authors)
 
 
 def _enough(change: Change, instance: dg.DagsterInstance, author: str, now: float) -> bool:

@@ -82,7 +82,7 @@ def build_defs(
         asset_checks=dg.load_asset_checks_from_modules([stage.checks for stage in STAGES]),
         jobs=jobs,
         schedules=build_schedules(jobs),
-        sensors=build_sensors(settings),
+        sensors=build_sensors(settings, jobs),
         resources={**build_resources(settings), **(resource_overrides or {})},
     )
 

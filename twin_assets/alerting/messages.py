@@ -62,10 +62,10 @@ def failure_alert(
     )
 
 
-def promotion_alert(*, author: str, version: str, reason: str, event: int, link: str, secrets: Iterable[str]) -> Alert:
-    """Return the note that an author's model has another champion; `event` numbers the promotion, which may recur."""
+def promotion_alert(*, author: str, version: str, reason: str, link: str, secrets: Iterable[str]) -> Alert:
+    """Return the note that an author's model has another champion."""
     return Alert(
-        key=content_hash(["promotion", author, version, event])[:16],
+        key=content_hash(["promotion", author, version])[:16],
         kind="promotion",
         subject=f"Version {version} of {author} is the champion",
         text=f"Version {version} of {author} is the champion now: {masked(reason, secrets)}\n{link}",

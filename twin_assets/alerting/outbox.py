@@ -33,6 +33,7 @@ class Outbox(BaseModel):
     runs_seen_until: float = Field(default=0.0, description="Update time of the newest failed run that was looked at")
     runs_seen: list[str] = Field(default_factory=list, description="Failed runs of the last minutes, looked at")
     registrations_seen_until: int = Field(default=-1, description="Storage id of the newest registration looked at")
+    moves_seen_until: int = Field(default=-1, description="Storage id of the newest move of an alias looked at")
     told: dict[str, float] = Field(default_factory=dict, description="When each key was told, seconds since 1970")
     waiting: list[Waiting] = Field(default_factory=list)
 

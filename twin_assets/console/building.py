@@ -21,7 +21,6 @@ from twin_assets.collection.contract import SourceContext
 from twin_assets.collection.observation import observe_author
 from twin_assets.collection.sources import must_be_collected
 from twin_assets.console.runs import end_killed_runs, process_tags
-from twin_assets.console.staleness import AssetState, StateReader
 from twin_assets.console.watching import KEPT, Notice, Progress, RunWatch
 from twin_assets.datasets.sources import observe_rows_from_elsewhere
 from twin_assets.errors import UserError
@@ -29,6 +28,7 @@ from twin_assets.observed_settings import observe_settings
 from twin_assets.partitions import AUTHORS_PARTITION
 from twin_assets.settings import Settings
 from twin_assets.training.author_settings import observe_training_settings
+from twin_assets.staleness import AssetState, StateReader
 
 COLLECTED = "raw_documents"
 """The asset that is built on every build if a source is a site: only asking it tells whether it has changed."""

@@ -20,13 +20,13 @@ from twin_assets.console.building import COLLECTED, Build, Builder
 from twin_assets.console.instance import local_instance
 from twin_assets.console.progress import RunProgress
 from twin_assets.console.saying import complain, say
-from twin_assets.console.staleness import AssetState
 from twin_assets.console.tables import print_rows
 from twin_assets.definitions import build_defs
 from twin_assets.documents import Author, Consent, RawDocument, SourceConfig, checked_slug, document_id_for
 from twin_assets.errors import UserError
 from twin_assets.partitions import AUTHORS_PARTITION
 from twin_assets.settings import Settings
+from twin_assets.staleness import AssetState
 
 
 def add_author(

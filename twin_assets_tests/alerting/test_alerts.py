@@ -251,6 +251,22 @@ def test_a_new_champion_is_told_and_a_registration_that_moved_nothing_is_not(pla
     assert "Version 3 of ann is the champion now: Perplexity 12.1 against 14.8." in post["text"]
 
 
+def test_the_move_of_the_alias_is_told_too_and_with_its_registration_once(platform, hook):
+    for alias in ("candidate", "champion"):
+        platform.instance.report_runless_asset_event(
+            dg.AssetObservation(
+                "registered_model",
+                partition="ann",
+                metadata={"alias": alias, "from": "2", "to": "3", "why": "A person rolled version 4 back."},
+            )
+        )
+    platform.tick()
+    platform.promote("3")
+    platform.tick()
+    (post,) = hook.posts
+    assert "Version 3 of ann is the champion now: A person rolled version 4 back." in post["text"]
+
+
 def test_what_failed_before_the_first_tick_is_no_news(platform, hook):
     platform.fail(UserError("The disk is full."))
     platform.promote("3")

@@ -15,9 +15,9 @@ import yaml
 
 from twin_assets.console.building import Build, Builder
 from twin_assets.console.instance import prepare_dagster_home
-from twin_assets.console.staleness import StateReader
 from twin_assets.definitions import build_defs
 from twin_assets.settings import PROJECT_ROOT, Settings
+from twin_assets.staleness import StateReader
 
 AUTHOR = "ann-reed"
 SAMPLE = PROJECT_ROOT / "samples" / "mira-voss"

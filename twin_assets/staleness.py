@@ -1,4 +1,4 @@
-"""What is built, what is stale and why: the same answer that the Dagster UI gives, for the command line.
+"""What is built, what is stale and why: the same answer that the Dagster UI gives, for commands and sensors.
 
 Dagster compares the data versions of an asset's inputs and its code version with those it was built from. This module
 is the one place that touches its resolver (`CachingStaleStatusResolver`, the class behind the UI's status), which is
@@ -53,9 +53,14 @@ class AssetState:
 class StateReader:
     """Reads the states of assets from a Dagster instance, without writing anything."""
 
-    def __init__(self, definitions: dg.Definitions, instance: dg.DagsterInstance) -> None:
+    def __init__(self, definitions: dg.Definitions | dg.RepositoryDefinition, instance: dg.DagsterInstance) -> None:
+        """Read from an instance; a sensor, which has no definitions at hand, gives the repository it is part of."""
         self._instance = instance
-        self.graph = definitions.resolve_asset_graph()
+        self.graph = (
+            definitions.asset_graph
+            if isinstance(definitions, dg.RepositoryDefinition)
+            else definitions.resolve_asset_graph()
+        )
         self._resolver = CachingStaleStatusResolver(instance, self.graph, LoadingContextForTest(instance))
 
     def state(self, asset: str, author: str | None) -> AssetState:

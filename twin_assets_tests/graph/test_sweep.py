@@ -1,0 +1,235 @@
+"""The slow sweep, on assets of a few lines: what it asks for when nobody else does, and what it leaves alone."""
+
+import time
+from collections.abc import Iterator
+
+import dagster as dg
+import pytest
+from dagster._core.remote_origin import (
+    GrpcServerCodeLocationOrigin,
+    RemoteInstigatorOrigin,
+    RemoteRepositoryOrigin,
+)
+from dagster._core.scheduler.instigation import InstigatorState, InstigatorStatus, InstigatorType
+
+from jobs.automation_sensors import automated_groups
+from jobs.sweep import build_sweep
+from twin_assets.automation import follow_inputs, retrain_on_new_data
+from twin_assets.documents import Author, Consent, SourceConfig, TrainingPolicy
+from twin_assets.new_rows import ROW_MARKS, row_marks
+from twin_assets.observed_policy import observe_policy
+from twin_assets.partitions import authors_partitions
+from twin_assets.reporting import data_version
+from twin_assets.staleness import StateReader
+from twin_assets.sweeping import Sweep, Sweeper
+
+GROUPS = ("features", "training")
+LATER = 2 * 3600.0
+
+
+class Platform:
+    """Documents with a blocking check, a model that is trained on them, and a page made of the model; for authors."""
+
+    def __init__(self, instance: dg.DagsterInstance) -> None:
+        self.instance = instance
+        self.rows: dict[str, list[str]] = {}
+        self.good = True
+        self.broken = False
+
+        @dg.asset(partitions_def=authors_partitions, group_name="features", code_version="1")
+        def documents(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
+            rows = self.rows[context.partition_key]
+            return dg.MaterializeResult(data_version=data_version(rows), metadata={ROW_MARKS: row_marks(rows)})
+
+        @dg.asset_check(asset=documents, blocking=True, partitions_def=authors_partitions)
+        def documents_are_good() -> dg.AssetCheckResult:
+            return dg.AssetCheckResult(passed=self.good)
+
+        @dg.asset(
+            partitions_def=authors_partitions,
+            deps=[documents],
+            group_name="training",
+            code_version="1",
+            automation_condition=retrain_on_new_data(),
+        )
+        def model(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
+            if self.broken:
+                raise RuntimeError
+            return dg.MaterializeResult(data_version=data_version(["model", *self.rows[context.partition_key]]))
+
+        @dg.asset(
+            partitions_def=authors_partitions,
+            deps=[model],
+            group_name="features",
+            code_version="1",
+            automation_condition=follow_inputs(),
+        )
+        def page() -> None: ...
+
+        @dg.asset(deps=[documents], group_name="features", code_version="1", automation_condition=follow_inputs())
+        def board() -> None: ...
+
+        self.assets = {"documents": documents, "model": model, "page": page, "board": board}
+        self.check = documents_are_good
+        self.jobs = [dg.define_asset_job("twin", partitions_def=authors_partitions)]
+        self.definitions = dg.Definitions(
+            assets=[*self.assets.values()],
+            asset_checks=[documents_are_good],
+            jobs=self.jobs,
+            sensors=[build_sweep(self.jobs)],
+        )
+
+    def add(self, author: str) -> None:
+        self.instance.add_dynamic_partitions("authors", [author])
+        self.write(author, ["one", "two"])
+        self.run("model", author)
+        self.run("page", author)
+        self.run("board")
+
+    def write(self, author: str, rows: list[str]) -> None:
+        self.rows[author] = rows
+        dg.materialize(
+            [self.assets["documents"], self.check], partition_key=author, instance=self.instance, raise_on_error=False
+        )
+
+    def run(self, name: str, author: str | None = None) -> None:
+        dg.materialize([self.assets[name]], partition_key=author, instance=self.instance, raise_on_error=False)
+
+    def sweep(self, author: str | None = "ann", *, groups: tuple[str, ...] = GROUPS, after: float = LATER) -> Sweep:
+        reader = StateReader(self.definitions, self.instance)
+        return Sweeper(reader, self.instance, groups=groups, now=time.time() + after).sweep(author)
+
+    def tick(self, cursor: str | None = None) -> dg.SensorResult:
+        sensor = self.definitions.get_repository_def().get_sensor_def("slow_sweep")
+        repository = self.definitions.get_repository_def()
+        with dg.build_sensor_context(instance=self.instance, cursor=cursor, repository_def=repository) as context:
+            return sensor(context)
+
+    def switch_on(self, sensor: str) -> None:
+        repository = RemoteRepositoryOrigin(GrpcServerCodeLocationOrigin(host="localhost", port=1), "twin")
+        self.instance.add_instigator_state(
+            InstigatorState(RemoteInstigatorOrigin(repository, sensor), InstigatorType.SENSOR, InstigatorStatus.RUNNING)
+        )
+
+
+@pytest.fixture
+def platform() -> Iterator[Platform]:
+    with dg.instance_for_test() as instance:
+        platform = Platform(instance)
+        platform.add("ann")
+        yield platform
+
+
+def test_where_nothing_has_changed_nothing_is_lost(platform):
+    assert platform.sweep() == Sweep({}, {})
+    assert platform.sweep(None) == Sweep({}, {})
+
+
+def test_of_what_is_stale_only_the_first_is_asked_for_and_the_others_follow_it(platform):
+    platform.write("ann", ["one", "three"])
+    found = platform.sweep()
+    assert list(found.lost) == ["model"]
+    platform.run("model", "ann")
+    assert list(platform.sweep().lost) == ["page"]
+
+
+def test_the_same_find_has_the_same_run_key_and_newer_data_another(platform):
+    platform.write("ann", ["one", "three"])
+    first = platform.sweep().run_key("ann")
+    assert platform.sweep().run_key("ann") == first
+    platform.write("ann", ["one", "four"])
+    assert platform.sweep().run_key("ann") != first
+
+
+def test_what_is_made_of_all_authors_is_found_when_one_of_them_changed(platform):
+    platform.add("bob")
+    platform.write("bob", ["one", "three"])
+    assert list(platform.sweep(None).lost) == ["board"]
+
+
+def test_an_asset_that_was_never_built_is_found(platform):
+    platform.instance.add_dynamic_partitions("authors", ["bob"])
+    platform.write("bob", ["one"])
+    assert list(platform.sweep("bob").lost) == ["model"]
+
+
+def test_what_has_just_changed_is_left_to_the_automation_sensor(platform):
+    platform.write("ann", ["one", "three"])
+    found = platform.sweep(after=60.0)
+    assert (dict(found.lost), found.held["model"]) == ({}, "an input changed within the hour")
+
+
+def test_a_sensor_that_somebody_switched_off_is_not_gone_behind(platform):
+    platform.write("ann", ["one", "three"])
+    assert dict(platform.sweep(groups=("features",)).lost) == {}
+    assert list(platform.sweep(groups=("training",)).lost) == ["model"]
+
+
+def test_a_failed_blocking_check_holds_the_sweep_too(platform):
+    platform.good = False
+    platform.write("ann", ["one", "three"])
+    found = platform.sweep()
+    assert (dict(found.lost), found.held["model"]) == ({}, "a blocking check of documents has not passed")
+
+
+def test_the_training_policy_holds_the_sweep_too(platform):
+    observation = observe_policy(
+        platform.instance,
+        Author(
+            slug="ann",
+            name="Ann",
+            consent=Consent(given_by="the author"),
+            sources=[SourceConfig(type="folder")],
+            training=TrainingPolicy(min_new_samples=2),
+        ),
+    )
+    platform.instance.report_runless_asset_event(observation)
+    platform.write("ann", ["one", "three"])
+    found = platform.sweep()
+    assert (dict(found.lost), found.held["model"]) == ({}, "not enough is new for a training")
+    platform.write("ann", ["three", "four"])
+    assert list(platform.sweep().lost) == ["model"]
+
+
+def test_a_run_in_progress_is_not_doubled(platform):
+    platform.write("ann", ["one", "three"])
+    job = platform.definitions.resolve_job_def("twin")
+    run = platform.instance.create_run_for_job(
+        job.get_subset(asset_selection={dg.AssetKey("model")}),
+        asset_selection=frozenset({dg.AssetKey("model")}),
+        status=dg.DagsterRunStatus.STARTED,
+        tags={"dagster/partition": "ann"},
+    )
+    assert platform.sweep().held["model"] == "it, or an input, is being computed"
+    platform.instance.report_run_canceled(run)
+    assert list(platform.sweep().lost) == ["model"]
+
+
+def test_what_failed_on_these_inputs_waits_for_a_person_and_what_failed_before_does_not(platform):
+    platform.broken = True
+    platform.write("ann", ["one", "three"])
+    platform.run("model", "ann")
+    assert "a person" in platform.sweep().held["model"]
+    platform.write("ann", ["one", "four"])
+    assert list(platform.sweep().lost) == ["model"]
+
+
+def test_the_sensor_asks_for_lost_assets_once_a_day_author_by_author_and_last_for_those_of_all(platform, monkeypatch):
+    monkeypatch.setattr("jobs.sweep.AUTHORS_AT_ONCE", 1)
+    monkeypatch.setattr("twin_assets.sweeping.SETTLED_SECONDS", 0.0)
+    assert "No automation sensor is on" in platform.tick().skip_reason.skip_message
+    platform.switch_on("automation_gpu")
+    assert set(automated_groups(platform.instance)) == {"training"}
+    platform.switch_on("automation_cpu")
+    platform.add("bob")
+    platform.write("ann", ["one", "three"])
+    first = platform.tick()
+    (request,) = first.run_requests
+    assert request.partition_key == "ann"
+    assert request.asset_selection == [dg.AssetKey("model")]
+    second = platform.tick(first.cursor)
+    assert second.run_requests == []
+    third = platform.tick(second.cursor)
+    (request,) = third.run_requests
+    assert (request.partition_key, request.asset_selection) == (None, [dg.AssetKey("board")])
+    assert "has ended" in platform.tick(third.cursor).skip_reason.skip_message
