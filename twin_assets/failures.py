@@ -17,10 +17,10 @@ from dagster_shared.error import SerializableErrorInfo
 
 from twin_assets.errors import UserError
 
-ASKS_THE_NETWORK = dg.RetryPolicy(max_retries=3, delay=30, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
-"""For assets that ask a site, a language model or a machine elsewhere: after about 30, 90 and 210 s, each time as much
-more or less as chance has it, so that fifty authors do not ask again in the same second. What lasts longer than these
-five minutes is an outage, which a person should hear of."""
+ASKS_THE_NETWORK = dg.RetryPolicy(max_retries=3, delay=10, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
+"""For assets that ask a site, a language model or a machine elsewhere: again after 10, 30 and 70 s, each more or less
+by chance, so that fifty authors do not ask again in the same second. The clients try single requests again by
+themselves; what lasts longer than these two minutes is an outage, which a person should hear of."""
 
 RETRY_CAN_HELP = "retry_can_help"
 """Metadata key of a failure."""

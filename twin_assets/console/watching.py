@@ -11,10 +11,9 @@ import dagster as dg
 from dagster._core.errors import DagsterExecutionInterruptedError
 from dagster._core.events import DagsterEventType, EngineEventData, JobFailureData, RunFailureReason
 from dagster._utils.interrupts import raise_interrupts_as
-from dagster_shared.error import SerializableErrorInfo
 
 from twin_assets.console.runs import end_killed_runs, place_in, who_is_in
-from twin_assets.errors import UserError
+from twin_assets.failures import trouble_of_record
 
 INTERRUPTED = DagsterExecutionInterruptedError.__name__
 KEPT = "what was finished is kept, and the next build goes on from there."
@@ -43,6 +42,8 @@ class RunWatch:
         if event:
             self._events.append(event)
             self._progress(event)
+            if event.event_type == DagsterEventType.STEP_UP_FOR_RETRY:
+                self._tell_of_the_retry(event)
             if event.event_type == DagsterEventType.ENGINE_EVENT and "pool" in event.engine_event_data.metadata:
                 self._wait(str(event.step_key), event.engine_event_data)
         elif entry.step_key and int(entry.level) >= logging.ERROR:
@@ -75,16 +76,22 @@ class RunWatch:
         """Yield why each step failed: what its payload complained of, or the innermost error."""
         for event in self._events:
             if event.is_step_failure:
-                error = event.step_failure_data.error
-                while error and error.cause:
-                    error = error.cause
-                if error and error.cls_name == INTERRUPTED:
+                error = innermost = event.step_failure_data.error
+                while innermost and innermost.cause:
+                    innermost = innermost.cause
+                if innermost and innermost.cls_name == INTERRUPTED:
                     reason = f"it was interrupted; {KEPT}"
                 else:
-                    reason = self._complaints.get(str(event.step_key)) or _sentence_of(error)
+                    reason = self._complaints.get(str(event.step_key)) or trouble_of_record(error).sentence
                 yield f"{event.step_key}: {reason}"
         if self.interrupted and not self.failed:
             yield f"The build was interrupted; {KEPT}"
+
+    def _tell_of_the_retry(self, event: dg.DagsterEvent) -> None:
+        """Say why nothing happens for a while: the step is tried again, because what failed may pass by itself."""
+        data = event.step_retry_data
+        seconds = f" in {data.seconds_to_wait:.0f} s" if data.seconds_to_wait else ""
+        self._notice(f"{event.step_key}: {trouble_of_record(data.error).sentence} It is tried again{seconds}.")
 
     def _wait(self, step: str, data: EngineEventData) -> None:
         """Wait until there is a place in the pool.
@@ -102,15 +109,3 @@ class RunWatch:
             while not place_in(self._instance, pool, run_id=self._run_id, step=step):
                 time.sleep(SECONDS_BETWEEN_LOOKS)
                 end_killed_runs(self._instance, self._notice)
-
-
-def _sentence_of(error: SerializableErrorInfo | None) -> str:
-    """Return an error in words: the sentence alone where it was written for the user."""
-    if error is None:
-        return "it failed without a message."
-    _, _, sentence = error.message.strip().partition(": ")
-    return sentence if error.cls_name in _names_of_user_errors(UserError) else error.message.strip()
-
-
-def _names_of_user_errors(kind: type[UserError]) -> set[str]:
-    return {kind.__name__}.union(*(_names_of_user_errors(child) for child in kind.__subclasses__()))

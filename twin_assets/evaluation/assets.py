@@ -106,6 +106,8 @@ def style_profile(
     deps=["sft_checkpoint", "dpo_checkpoint", SETTINGS],
     ins={"cleaned_documents": EVERY_AUTHOR, "style_profile": EVERY_AUTHOR},
     group_name="evaluation",
+    # It generates with three models, on the GPU where there is one.
+    pool="gpu",
     owners=OWNERS,
     kinds={"json", "html", "mlflow"},
     code_version="2",
