@@ -130,6 +130,9 @@ class RegistryCleaner:
             where = [experiment.experiment_id]
             found = _pages(lambda token: self._client.search_runs(where, max_results=PAGE, page_token=token))
             runs = len(list(found))
+        if self._embedded:
+            # A removal that was interrupted here is gone on with.
+            runs += len(self._deleted_experiments(author))
         files = size_of(local_path(experiment.artifact_location)) if experiment else 0
         return len(self.copies(name)), runs, files or size_of(self._folder / "artifacts" / name)
 
@@ -154,27 +157,21 @@ class RegistryCleaner:
                 raise
         experiment = self._experiment(author)
         if experiment:
-            self._client.rename_experiment(experiment.experiment_id, f"removed-{name}-{experiment.experiment_id}")
+            self._client.rename_experiment(experiment.experiment_id, _removed_name(author, experiment.experiment_id))
             self._client.delete_experiment(experiment.experiment_id)
         if self._embedded:
-            self._collect_garbage(f"removed-{name}-")
+            self._collect_garbage(author)
             shutil.rmtree(self._folder / "artifacts" / name, ignore_errors=True)
 
-    def _collect_garbage(self, prefix: str) -> None:
-        """Take the deleted experiments of these names out of the embedded database, with their runs."""
-        from mlflow.entities import ViewType
-
-        deleted = [
-            item.experiment_id
-            for item in self._client.search_experiments(view_type=ViewType.DELETED_ONLY, max_results=PAGE)
-            if item.name.startswith(prefix)
-        ]
+    def _collect_garbage(self, author: str) -> None:
+        """Take the deleted experiments of an author out of the embedded database, with their runs and files."""
+        deleted = self._deleted_experiments(author)
         if not deleted:
             return
         # MLflow offers it as a command only.
-        which = ("--backend-store-uri", self._uri, "--experiment-ids", ",".join(deleted))
+        where = ("--backend-store-uri", self._uri, "--tracking-uri", self._uri)
         done = subprocess.run(
-            [sys.executable, "-m", "mlflow", "gc", *which],
+            [sys.executable, "-m", "mlflow", "gc", *where, "--experiment-ids", ",".join(deleted)],
             capture_output=True,
             text=True,
             check=False,
@@ -182,6 +179,13 @@ class RegistryCleaner:
         if done.returncode:
             said = done.stderr.strip().splitlines()[-1:] or ["no reason"]
             raise UserError(f"MLflow could not take out what was deleted ({said[0]}): run this again.")
+
+    def _deleted_experiments(self, author: str) -> list[str]:
+        """Return the ids of an author's experiments that were deleted, and are still in the embedded database."""
+        from mlflow.entities import ViewType
+
+        found = self._client.search_experiments(view_type=ViewType.DELETED_ONLY, max_results=PAGE)
+        return [item.experiment_id for item in found if item.name == _removed_name(author, item.experiment_id)]
 
     def _experiment(self, author: str) -> "Experiment | None":
         found = self._client.get_experiment_by_name(registered_name(author))
@@ -201,6 +205,11 @@ class RegistryCleaner:
 
         logging.getLogger("mlflow").setLevel(logging.WARNING)
         return MlflowClient(tracking_uri=self._uri, registry_uri=self._uri)
+
+
+def _removed_name(author: str, experiment_id: str) -> str:
+    """Return what an experiment is called once it is deleted, so that its name is free."""
+    return f"removed-{registered_name(author)}-{experiment_id}"
 
 
 def _pages(ask: Callable[[Any], Any]) -> Iterator[Any]:

@@ -1,28 +1,44 @@
-"""Removing an author whose twin was really built: from every store, after a dry run, and also in two goes."""
+"""Removing an author from every store, all of them real: after a dry run, and also in two goes."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import pytest
-from small_author import AUTHOR, Place
+from small_author import AUTHOR, Place, lay_out
 from typer.testing import CliRunner
 
 from jobs.sensors import author_files
-from resources.tracker import Tracker, registered_name
+from resources.tracker import CHAMPION, Tracker, registered_name
 from twin_assets.cli import app
 from twin_assets.console.removing import held
 from twin_assets.documents import content_hash
 from twin_assets.removal.holdings import Holding
+from twin_assets.settings import Settings
 
 OTHER = "ann"
 """An author whose slug is the beginning of that of the one who is removed."""
 
 
+@pytest.fixture(scope="session")
+def collected(tmp_path_factory: pytest.TempPathFactory) -> Place:
+    """The small author, built up to the vectors."""
+    place = lay_out(tmp_path_factory.mktemp("collected"))
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("MONGODB_URL", "QDRANT_URL", "QDRANT_API_KEY", "MLFLOW_TRACKING_URI"):
+            patch.setenv(name, "")
+        patch.setitem(Settings.model_config, "env_file", None)
+        assert place.build(until="embeddings").success
+    return place
+
+
 @pytest.fixture
-def twin(place: Place, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Place:
-    """The built author, a second one with a shorter slug, feedback, an export and calls of a language model."""
+def twin(collected: Place, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Place:
+    """A copy of it, with two registered models, feedback, an export, logged calls, and an author of a shorter slug."""
+    shutil.copytree(collected.root, tmp_path / "copy")
+    place = Place(tmp_path / "copy")
     monkeypatch.setenv("TWIN_HOME", str(place.settings.home))
     monkeypatch.setenv("TWIN_AUTHORS_DIR", str(place.settings.authors_dir))
     place.add_author(OTHER, place.writings)
@@ -30,11 +46,32 @@ def twin(place: Place, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Place
     write(home / "feedback" / f"{AUTHOR}.jsonl", "{}\n")
     write(home / "exports" / AUTHOR / "chatml" / "train.jsonl", "{}\n")
     write(place.artifacts / "chunks" / f"{OTHER}.parquet", "of the other")
+    write(place.artifacts / "base_model" / "manifest.json", "{}")
     sentence = longest_line(place.writings / "articles" / "drop-the-index.md")
     for name, text in (("his", f"Explain this:\n{sentence}\n"), ("foreign", "Explain the weather of tomorrow to me.")):
         call = {"user": text, "raw": "{}"}
         write(call_file(place, name), json.dumps(call))
+    register_models(place)
+    with place.instance() as instance:
+        for asset in ("base_model", "leaderboard"):
+            instance.report_runless_asset_event(dg.AssetMaterialization(asset))
     return place
+
+
+def register_models(place: Place) -> None:
+    """Register two checkpoints, as `registered_model` does, one of them with what a killed training left beside it."""
+    tracker = Tracker.from_settings(place.settings)
+    for stage in ("sft", "dpo"):
+        checkpoint = place.artifacts / f"{stage}_checkpoint" / AUTHOR
+        write(checkpoint / "manifest.json", "{}")
+        write(checkpoint / "model.safetensors", "w" * 20_000)
+        run_id = tracker.start_run(f"{stage}_checkpoint", author=AUTHOR, tags={"stage": stage})
+        tracker.register(
+            registered_name(AUTHOR), checkpoint, data_version=stage, run_id=run_id, tags={}, description="A model."
+        )
+        tracker.finish_run(run_id)
+    tracker.set_alias(registered_name(AUTHOR), CHAMPION, "1")
+    write(place.artifacts / "sft_checkpoint" / f"{AUTHOR}.partial-7" / "model.safetensors", "half")
 
 
 def write(path: Path, text: str) -> None:
@@ -80,7 +117,7 @@ def test_a_dry_run_shows_everything_with_counts_and_bytes_and_changes_nothing(tw
         "calls of language models",
         "cleaned_documents",
         "sft_checkpoint",
-        "registered_model",
+        "dpo_checkpoint",
         "exports",
         "feedback",
         "documents",
@@ -111,7 +148,7 @@ def test_afterwards_nothing_of_the_author_is_anywhere_and_the_others_have_lost_n
     sentence = longest_line(twin.writings / "articles" / "drop-the-index.md").encode()
     with twin.instance() as instance:
         assert instance.get_dynamic_partitions("authors") == []
-        for asset in ("cleaned_documents", "sft_checkpoint"):
+        for asset in ("cleaned_documents", "embeddings"):
             assert not instance.get_materialized_partitions(dg.AssetKey(asset))
     assert sentence not in twin.settings.home.joinpath("warehouse.db").read_bytes()
 
