@@ -7,12 +7,20 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 import pytest
+from dagster._core.definitions.asset_checks.asset_check_evaluation import (
+    AssetCheckEvaluationTargetMaterializationData,
+)
+from dagster._core.definitions.sensor_definition import SensorType
+from dagster._core.remote_representation.external_data import RepositorySnap
+from dagster_shared.serdes import deserialize_value, serialize_value
 
 from twin_assets.automation import retrain_on_new_data
+from twin_assets.definitions import build_defs
 from twin_assets.documents import Author, Consent, SourceConfig, TrainingPolicy
 from twin_assets.new_rows import ROW_MARKS, changed_rows, row_marks
 from twin_assets.observed_policy import observe_policy, recorded_policy
 from twin_assets.reporting import data_version
+from twin_assets.settings import Settings
 
 AUTHORS = dg.DynamicPartitionsDefinition(name="authors")
 NOTHING: set[str | None] = set()
@@ -235,3 +243,45 @@ def test_marks_tell_rows_apart_by_what_is_in_them():
     assert changed_rows(before, after) == 1
     assert changed_rows(before, row_marks(["c", "b", "a"]).value) == 0
     assert changed_rows({}, after) == 3
+
+
+def _pass(instance: dg.DagsterInstance, check: dg.AssetCheckKey, partition: str | None) -> None:
+    """Record that a check passed on what was built last."""
+    wanted = dg.AssetRecordsFilter(check.asset_key, asset_partitions=[partition] if partition else None)
+    (record,) = instance.fetch_materializations(wanted, limit=1).records
+    instance.report_runless_asset_event(
+        dg.AssetCheckEvaluation(
+            asset_key=check.asset_key,
+            check_name=check.name,
+            passed=True,
+            partition=partition,
+            blocking=True,
+            target_materialization_data=AssetCheckEvaluationTargetMaterializationData(
+                storage_id=record.storage_id, run_id=record.run_id, timestamp=record.timestamp
+            ),
+        )
+    )
+
+
+def test_the_sensor_of_trainings_is_evaluated_in_the_code_location_and_its_answer_crosses_to_the_daemon(tmp_path):
+    definitions = build_defs(settings=Settings(home=tmp_path, authors_dir=tmp_path))
+    repository = definitions.get_repository_def()
+    sensor = repository.get_sensor_def("automation_gpu")
+    # What the daemon is told of the location: a condition of our own is in it by its label only.
+    assert deserialize_value(serialize_value(RepositorySnap.from_def(repository)), RepositorySnap)
+    assert sensor.sensor_type == SensorType.AUTOMATION
+    with dg.instance_for_test() as instance:
+        instance.add_dynamic_partitions("authors", ["ann"])
+        for asset in ("settings", "cleaned_documents", "instruct_dataset", "base_model"):
+            node = repository.asset_graph.get(dg.AssetKey(asset))
+            kind = dg.AssetMaterialization if node.is_materializable else dg.AssetObservation
+            partition = "ann" if node.is_partitioned else None
+            tags = {"dagster/data_version": "1"}
+            instance.report_runless_asset_event(kind(asset, partition=partition, tags=tags))
+            for check in repository.asset_graph.get_check_keys_for_assets({node.key}):
+                _pass(instance, check, partition)
+        with dg.build_sensor_context(instance=instance, repository_def=repository) as context:
+            tick = sensor.evaluate_tick(context)
+    requests = [(request.partition_key, request.asset_selection) for request in tick.run_requests]
+    assert requests == [("ann", [dg.AssetKey("sft_checkpoint")])]
+    assert serialize_value(tick.automation_condition_evaluations)
