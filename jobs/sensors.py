@@ -17,8 +17,8 @@ from twin_assets.errors import UserError
 from twin_assets.observed_policy import observe_policy
 from twin_assets.observed_settings import observe_settings
 from twin_assets.partitions import AUTHORS_PARTITION, authors_partitions
-from twin_assets.training.author_settings import observe_training_settings
 from twin_assets.settings import Settings
+from twin_assets.training.author_settings import observe_training_settings
 
 
 @dg.sensor(

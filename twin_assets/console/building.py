@@ -27,8 +27,8 @@ from twin_assets.errors import UserError
 from twin_assets.observed_settings import observe_settings
 from twin_assets.partitions import AUTHORS_PARTITION
 from twin_assets.settings import Settings
-from twin_assets.training.author_settings import observe_training_settings
 from twin_assets.staleness import AssetState, StateReader
+from twin_assets.training.author_settings import observe_training_settings
 
 COLLECTED = "raw_documents"
 """The asset that is built on every build if a source is a site: only asking it tells whether it has changed."""
