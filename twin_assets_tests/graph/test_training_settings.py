@@ -34,7 +34,6 @@ def test_an_author_whose_every_weight_is_to_be_trained_gets_a_twin_without_an_ad
     assert build.success, build.failures
     for asset in CHECKPOINTS:
         folder = place.artifacts / asset / AUTHOR
-        assert read_manifest(folder).data_version.startswith(place.materialization(asset).tags["dagster/data_version"])
         assert place.materialization(asset).tags["dagster/data_version"] != before[asset]
         assert not (folder / "adapter").exists()
         assert settings_shown(place, asset)["method"] == ("full", "author file")
