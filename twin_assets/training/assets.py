@@ -42,7 +42,7 @@ from twin_assets.training.storage import checkpoint_history, remove_folder
 
 Kind = TypeVar("Kind", bound=FineTuning)
 
-PAYLOAD_VERSION = "2"
+PAYLOAD_VERSION = "3"
 """Raised when the payload's code changes what a spec is trained to."""
 
 OFFLINE_LICENCE = "the licence of the writings it was trained on"

@@ -105,6 +105,12 @@ class FineTuning(_Training):
         default=64, ge=1, description="Scale of the adapter's output is alpha / rank; usual: rank or twice it"
     )
     lora_dropout: float = Field(default=0.0, ge=0, lt=1, description="Dropout before the adapter; usual: 0 to 0.1")
+    early_stopping_patience: int = Field(
+        default=0,
+        ge=0,
+        description="End when the loss on validation.parquet has not fallen for so many evaluations, of which a run "
+        "has about 20, and keep the best weights; 0 is never",
+    )
     target_modules: str = Field(
         default=ALL_LINEAR,
         pattern=r"^\s*[\w.-]+(\s*,\s*[\w.-]+)*\s*$",

@@ -11,11 +11,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationIn
 
 from twin_assets.documents import content_hash
 from twin_assets.errors import UserError
-from twin_assets.training.hyperparameters import HYPERPARAMETERS, Hyperparameters
+from twin_assets.training.compute import Compute, Saving
+from twin_assets.training.hyperparameters import HYPERPARAMETERS, FineTuning, Hyperparameters
 
 Stage = Literal["pretrain", "sft", "dpo"]
 
-WHERE_AND_HOW = frozenset({"output_uri", "dataset_uri", "base_model", "tracking"})
+WHERE_AND_HOW = frozenset({"output_uri", "dataset_uri", "base_model", "tracking", "saving"})
 """The fields that do not decide the result: places and bookkeeping. The versions beside them say what lies there."""
 
 
@@ -46,6 +47,8 @@ class TrainingSpec(BaseModel):
     dataset_version: str = Field(min_length=1, description="Data version of the dataset")
     output_uri: str = Field(min_length=1, description="Folder of the checkpoint; replaced as a whole, or not at all")
     hyperparameters: Hyperparameters = Field(description="Settings of the stage")
+    compute: Compute = Field(default=Compute(), description="Processes that train together")
+    saving: Saving = Field(default=Saving(), description="How often the run is saved on its way")
     seed: int = Field(default=0, ge=0, lt=2**32, description="Seed of initialisation, shuffling and dropout")
     chat_template_hash: str = Field(description="SHA-256 of the chat template that the dataset and the server use")
     code_version: str = Field(description="Version of the payload's code")
@@ -72,12 +75,19 @@ class TrainingSpec(BaseModel):
             raise ValueError("base_model is set, but pretrain starts from nothing: leave it out")
         if self.stage != "pretrain" and (self.base_model is None or self.base_model_version is None):
             raise ValueError(f"{self.stage} starts from a model: give base_model and base_model_version")
+        adapted = isinstance(self.hyperparameters, FineTuning) and self.hyperparameters.has_adapter
+        if self.compute.zero_stage == 3 and not adapted:
+            raise ValueError("zero_stage 3 divides every weight, and only an adapter is brought together again: take 2")
         return self
 
     @property
     def spec_hash(self) -> str:
-        """SHA-256 of everything that decides the result; moving the dataset or the output does not change it."""
-        return content_hash(self.model_dump(mode="json", exclude=set(WHERE_AND_HOW)))
+        """SHA-256 of everything that decides the result; moving the dataset or the output does not change it.
+
+        One process is what specs meant before they could say so: it leaves no trace in the hash.
+        """
+        alone = {"compute"} if self.compute == Compute() else set()
+        return content_hash(self.model_dump(mode="json", exclude={*WHERE_AND_HOW, *alone}))
 
     def write(self, path: Path) -> None:
         """Write the spec as JSON."""

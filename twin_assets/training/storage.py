@@ -154,6 +154,24 @@ def publish_checkpoint(folder: Path, address: str) -> None:
     _forget_all_but(address, keep={target.name, *_files_hash_of(before)})
 
 
+def holds_files(address: str) -> bool:
+    """Return whether anything lies at an address of an object store.
+
+    Raises:
+        StorageError: If the store does not answer.
+    """
+    return bool(_sizes(place(address)))
+
+
+def folders_at(address: str) -> set[str]:
+    """Return the names of the folders at an address of an object store that hold files.
+
+    Raises:
+        StorageError: If the store does not answer.
+    """
+    return {PurePosixPath(name).parts[0] for name in _sizes(place(address)) if "/" in name}
+
+
 def fetch_folder(address: str, into: Path) -> Path:
     """Return a folder on this machine that holds the files of an address; from an object store they are fetched.
 

@@ -15,9 +15,19 @@ from typing import NoReturn
 from twin_assets.errors import UserError
 from twin_assets.training.chat_template import chat_template_hash
 from twin_assets.training.manifest import Manifest
-from twin_assets.training.payload.launcher import Launcher, open_launcher
-from twin_assets.training.payload.places import brought_here
-from twin_assets.training.payload.rows import read_rows
+from twin_assets.training.payload.launcher import ConsoleLauncher, Launcher, open_launcher
+from twin_assets.training.payload.places import CHECKPOINTS_VARIABLE, brought_here, with_checkpoints
+from twin_assets.training.payload.processes import (
+    check_machine,
+    end_with_the_parent,
+    is_one_of_several,
+    leave_word,
+    scratch_folder,
+    start_processes,
+    wants_processes,
+    word_left,
+)
+from twin_assets.training.payload.rows import patience_of, read_rows, read_rows_for_choosing
 from twin_assets.training.spec import TrainingError, TrainingSpec
 from twin_assets.training.storage import is_remote, local_folder, publish_checkpoint
 
@@ -34,32 +44,82 @@ def main(arguments: list[str] | None = None) -> int:
         prog="python -m twin_assets.training.payload", description="Train one checkpoint of a training spec."
     )
     parser.add_argument("spec", type=Path, help="JSON file that TrainingSpec.write wrote")
-    spec_file = parser.parse_args(arguments).spec
+    parser.add_argument("--checkpoints", help="folder or address for checkpoints on the way (or TWIN_CHECKPOINTS)")
+    parser.add_argument("--asked", type=Path, help=argparse.SUPPRESS)
+    given = parser.parse_args(arguments)
+    spec_file = given.spec
+    if given.checkpoints:
+        os.environ[CHECKPOINTS_VARIABLE] = given.checkpoints
     # Both, and explicitly: a launcher that itself runs in the background hands down a SIGINT that is ignored.
+    if is_one_of_several():
+        end_with_the_parent()
     for asked in (signal.SIGINT, signal.SIGTERM):
         signal.signal(asked, _cancel)
     try:
+        if wants_processes(spec_file):
+            return run_in_processes(spec_file)
         with open_launcher() as launcher:
             try:
-                run(spec_file, launcher)
+                run(spec_file, launcher, given.asked)
             except UserError as error:
                 launcher.fail(str(error))
                 raise
     except UserError as error:
-        sys.stderr.write(f"error: {error}\n")
+        leave_word(str(error)) if is_one_of_several() else sys.stderr.write(f"error: {error}\n")
         return REFUSED
     return 0
 
 
-def run(spec_file: Path, launcher: Launcher) -> None:
+def run_in_processes(spec_file: Path) -> int:
+    """Check the spec, bring its data to this machine, and start the processes that train it.
+
+    Only what is refused before they start is reported from here; all else the first of them reports.
+
+    Returns:
+        The exit code that they came to.
+
+    Raises:
+        TrainingError: If the spec, or what a process of it came to, is refused.
+    """
+    try:
+        asked = TrainingSpec.read(spec_file)
+        check_chat_template(asked)
+        check_machine(asked.compute)
+        with brought_here(asked, ConsoleLauncher()) as here, scratch_folder() as scratch:
+            for split in ("train", "test"):
+                read_rows(local_folder(here.dataset_uri), here.stage, split=split)
+            patience = patience_of(here.hyperparameters)
+            read_rows_for_choosing(local_folder(here.dataset_uri), here.stage, patience=patience)
+            here.write(scratch / "here.json")
+            asked.write(scratch / "asked.json")
+            program = [str(scratch / "here.json"), "--asked", str(scratch / "asked.json")]
+            code = start_processes(asked.compute, program, scratch)
+            refusal = word_left(scratch)
+    except UserError as error:
+        with open_launcher() as launcher:
+            launcher.fail(str(error))
+        raise
+    if code == REFUSED and refusal:
+        raise TrainingError(refusal)
+    return code
+
+
+def run(spec_file: Path, launcher: Launcher, asked_file: Path | None = None) -> None:
     """Read the spec and its dataset, train, and report the checkpoint.
+
+    Args:
+        spec_file: The spec.
+        launcher: Who is told of the progress.
+        asked_file: The spec as it was given, if another process brought its data here already.
 
     Raises:
         TrainingError: If anything is wrong with the spec, the dataset or the result.
     """
-    asked = TrainingSpec.read(spec_file)
+    given = TrainingSpec.read(spec_file)
+    asked = TrainingSpec.read(asked_file) if asked_file else given
     check_chat_template(asked)
-    with brought_here(asked, launcher) as spec:
+    with brought_here(given, launcher) as here:
+        spec = with_checkpoints(here, asked)
         manifest = train_here(spec, asked, launcher)
         if manifest and is_remote(asked.output_uri):
             launcher.say(f"The checkpoint goes to {asked.output_uri}")
@@ -82,6 +142,7 @@ def train_here(spec: TrainingSpec, asked: TrainingSpec, launcher: Launcher) -> M
     dataset = local_folder(spec.dataset_uri)
     train = read_rows(dataset, spec.stage, split="train")
     test = read_rows(dataset, spec.stage, split="test")
+    validation = read_rows_for_choosing(dataset, spec.stage, patience=patience_of(spec.hyperparameters))
     launcher.say(f"{spec.stage} on {len(train)} rows, {len(test)} held out")
     # cuBLAS is deterministic only with a fixed workspace, and reads this when it starts.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
@@ -90,7 +151,7 @@ def train_here(spec: TrainingSpec, asked: TrainingSpec, launcher: Launcher) -> M
     # Imported last: torch takes seconds, and a spec that is refused needs none of it.
     from twin_assets.training.payload.training import train_checkpoint
 
-    return train_checkpoint(spec, train, test, launcher, asked=asked)
+    return train_checkpoint(spec, train, test, launcher, asked=asked, validation=validation)
 
 
 def check_chat_template(spec: TrainingSpec) -> None:

@@ -17,11 +17,17 @@ from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokeni
 
 from twin_assets.training.hyperparameters import ALL_LINEAR, FineTuning
 from twin_assets.training.manifest import ADAPTER
+from twin_assets.training.payload.distributed import end_together, gathered_weights
 from twin_assets.training.payload.doubts import Probe, Trained, largest_difference, logits_of
+from twin_assets.training.payload.early_stopping import choice_metrics
 from twin_assets.training.payload.launcher import number_of_processes
 from twin_assets.training.payload.reporting import ReportingCallback
+from twin_assets.training.payload.resuming import train_resumably
 from twin_assets.training.payload.runtime import dtype_for, load_model
 from twin_assets.training.spec import TrainingError, TrainingSpec
+
+Weights = dict[str, torch.Tensor]
+"""What ZeRO-3 had divided, brought together."""
 
 # Progress is reported by the callback; a bar per preparation step would only clutter the log.
 datasets.disable_progress_bars()
@@ -101,9 +107,9 @@ def fine_tune(
         raise TypeError(f"fine-tuning does not take {type(settings).__name__}")
     if not sequences:
         raise TrainingError("Every prompt alone fills max_length: raise it, or shorten the instructions.")
-    trainer.train()
+    train_resumably(trainer, spec, callback)
     model = trainer.accelerator.unwrap_model(trainer.model)
-    trainable = sum(weights.numel() for weights in model.parameters() if weights.requires_grad)
+    trainable = sum(getattr(part, "ds_numel", part.numel()) for part in model.parameters() if part.requires_grad)
     probe = [list(ids)[: settings.max_length] for ids in sequences[:2]]
     tokens = callback.last("num_tokens")
     metrics = {
@@ -112,18 +118,27 @@ def fine_tune(
         "steps": float(trainer.state.max_steps),
         **({} if tokens is None else {"tokens": tokens}),
         "trainable_parameters": float(trainable),
+        **choice_metrics(trainer, callback),
     }
+    weights = gathered_weights(trainer)
+    end_together(trainer)
     if trainer.is_world_process_zero():
         write = _write_merged if settings.has_adapter else _write_whole
-        metrics |= write(spec, model, tokenizer, probe=probe, folder=folder)
+        metrics |= write(spec, model, tokenizer, probe=probe, folder=folder, weights=weights)
         tokenizer.save_pretrained(folder)
     return Trained(probe=probe, metrics=metrics)
 
 
 def _write_merged(
-    spec: TrainingSpec, model: PeftModel, tokenizer: PreTrainedTokenizerBase, *, probe: Probe, folder: Path
+    spec: TrainingSpec,
+    model: PeftModel,
+    tokenizer: PreTrainedTokenizerBase,
+    *,
+    probe: Probe,
+    folder: Path,
+    weights: Weights | None,
 ) -> dict[str, float]:
-    model.save_pretrained(folder / ADAPTER)
+    model.save_pretrained(folder / ADAPTER, state_dict=weights)
     (folder / ADAPTER / "README.md").unlink(missing_ok=True)
     merged, difference = merge_adapter(spec, folder / ADAPTER, probe=probe)
     _stop_at_eos(merged, tokenizer)
@@ -132,7 +147,13 @@ def _write_merged(
 
 
 def _write_whole(
-    spec: TrainingSpec, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, *, probe: Probe, folder: Path
+    spec: TrainingSpec,
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    *,
+    probe: Probe,
+    folder: Path,
+    weights: Weights | None,
 ) -> dict[str, float]:
     """Write a model that was trained as a whole, in the run's precision, and hold what was written against it."""
     dtype = dtype_for(spec.hyperparameters.precision)

@@ -17,10 +17,13 @@ from twin_assets.training.chat_template import answer_message, messages_for
 from twin_assets.training.hyperparameters import DPOHyperparameters, PreferenceLoss
 from twin_assets.training.payload.adapters import fine_tune, lora_config, steps_of
 from twin_assets.training.payload.doubts import Trained
+from twin_assets.training.payload.early_stopping import choosing_callbacks, evaluated_rows
 from twin_assets.training.payload.kto import unpaired
+from twin_assets.training.payload.order import in_seeded_order
 from twin_assets.training.payload.orpo import CompletionORPOTrainer, ORPOConfig
 from twin_assets.training.payload.reporting import ReportingCallback
-from twin_assets.training.payload.rows import Rows, spread
+from twin_assets.training.payload.resuming import checkpoints_folder
+from twin_assets.training.payload.rows import Rows
 from twin_assets.training.payload.runtime import load_tokenizer, model_to_train, training_arguments
 from twin_assets.training.spec import TrainingSpec
 
@@ -33,7 +36,15 @@ REWARDS = {
 """Our name of each reward metric, and TRL's."""
 
 
-def dpo(spec: TrainingSpec, train: Rows, test: Rows, *, folder: Path, callback: ReportingCallback) -> Trained:
+def dpo(
+    spec: TrainingSpec,
+    train: Rows,
+    test: Rows,
+    *,
+    folder: Path,
+    callback: ReportingCallback,
+    validation: Rows | None = None,
+) -> Trained:
     """Align the SFT model with the author's own text, and write the result into `folder`.
 
     Raises:
@@ -41,7 +52,9 @@ def dpo(spec: TrainingSpec, train: Rows, test: Rows, *, folder: Path, callback: 
             like what was trained.
     """
     tokenizer = load_tokenizer(spec)
-    trainer = preference_trainer(spec, train, test, tokenizer=tokenizer, work=folder / "work", callback=callback)
+    trainer = preference_trainer(
+        spec, train, test, tokenizer=tokenizer, work=checkpoints_folder(spec), callback=callback, validation=validation
+    )
     sequences = wanted_sequences(trainer.train_dataset)
     trained = fine_tune(trainer, spec, tokenizer, sequences=sequences, folder=folder, callback=callback)
     return Trained(probe=trained.probe, metrics={**trained.metrics, **reward_metrics(callback)})
@@ -55,20 +68,21 @@ def preference_trainer(
     tokenizer: PreTrainedTokenizerBase,
     work: Path,
     callback: ReportingCallback,
+    validation: Rows | None = None,
 ) -> Any:
     """Set up the trainer of the loss that is asked for, its rows rendered and tokenized."""
     settings = spec.hyperparameters
     if not isinstance(settings, DPOHyperparameters):
         raise TypeError(f"dpo does not take {type(settings).__name__}")
     rows = _rows_of(settings.loss, train, seed=spec.seed)
-    held_out = _rows_of(settings.loss, spread(test, settings.max_eval_rows), seed=spec.seed) if test else None
+    held_out = evaluated_rows(test, validation, settings, lambda part: _rows_of(settings.loss, part, seed=spec.seed))
     arguments = {
         **training_arguments(
             spec,
             work=work,
             steps=steps_of(settings, len(rows)),
             batch_size=settings.batch_size,
-            evaluate=bool(test),
+            evaluate=bool(test or validation),
         ),
         "beta": settings.beta,
         "max_length": settings.max_length,
@@ -80,18 +94,20 @@ def preference_trainer(
         "eval_dataset": held_out,
         "processing_class": tokenizer,
         "peft_config": lora_config(settings, model),
-        "callbacks": [callback],
+        "callbacks": [callback, *choosing_callbacks(settings)],
     }
     needs_copy = not settings.has_adapter and settings.loss != "orpo"
     reference = {"ref_model": model_to_train(spec)} if needs_copy else {}
     trainer: Any
     if settings.loss == "orpo":
         # Each trainer takes columns of its own out of the rows; to leave them be is the default of this one alone.
-        trainer = CompletionORPOTrainer(args=ORPOConfig(**arguments, remove_unused_columns=False), **shared)
+        trainer = in_seeded_order(CompletionORPOTrainer)(
+            args=ORPOConfig(**arguments, remove_unused_columns=False), **shared
+        )
     elif settings.loss == "kto":
-        trainer = KTOTrainer(args=KTOConfig(**arguments), **shared, **reference)
+        trainer = in_seeded_order(KTOTrainer)(args=KTOConfig(**arguments), **shared, **reference)
     else:
-        trainer = DPOTrainer(args=DPOConfig(**arguments, **_weighted(settings)), **shared, **reference)
+        trainer = in_seeded_order(DPOTrainer)(args=DPOConfig(**arguments, **_weighted(settings)), **shared, **reference)
     trainer.remove_callback(PrinterCallback)
     return trainer
 

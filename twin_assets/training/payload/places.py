@@ -4,6 +4,7 @@ What lies in an object store is fetched into a scratch folder first; the checkpo
 by the program when it is whole. See `training.storage` for how.
 """
 
+import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +13,9 @@ from pathlib import Path
 from twin_assets.training.payload.launcher import Launcher
 from twin_assets.training.spec import TrainingSpec
 from twin_assets.training.storage import fetch_checkpoint, fetch_folder, is_remote
+
+CHECKPOINTS_VARIABLE = "TWIN_CHECKPOINTS"
+"""Names the folder, or the address, in which every spec has a folder for its checkpoints."""
 
 
 @contextmanager
@@ -38,3 +42,16 @@ def brought_here(asked: TrainingSpec, launcher: Launcher) -> Iterator[TrainingSp
             base_model = str(fetch_checkpoint(base_model, scratch / "models"))
         output = str(scratch / "checkpoint") if is_remote(asked.output_uri) else asked.output_uri
         yield asked.model_copy(update={"dataset_uri": str(dataset), "base_model": base_model, "output_uri": output})
+
+
+def with_checkpoints(here: TrainingSpec, asked: TrainingSpec) -> TrainingSpec:
+    """Return the spec with the root of its checkpoints.
+
+    Args:
+        here: The run, with addresses on this machine.
+        asked: The spec as it was given: if its output is in an object store, the checkpoints are, too, because this
+            machine may not be there again after an interruption.
+    """
+    beside_output = f"{asked.output_uri.rstrip('/')}.checkpoints" if is_remote(asked.output_uri) else None
+    root = asked.saving.root or os.environ.get(CHECKPOINTS_VARIABLE) or beside_output
+    return here.model_copy(update={"saving": here.saving.model_copy(update={"root": root})})

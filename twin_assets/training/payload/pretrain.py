@@ -18,6 +18,7 @@ from twin_assets.training.hyperparameters import PretrainHyperparameters
 from twin_assets.training.payload.doubts import Trained
 from twin_assets.training.payload.launcher import number_of_processes
 from twin_assets.training.payload.reporting import ReportingCallback
+from twin_assets.training.payload.resuming import checkpoints_folder, train_resumably
 from twin_assets.training.payload.rows import Rows, spread
 from twin_assets.training.payload.runtime import dtype_for, training_arguments
 from twin_assets.training.spec import TrainingError, TrainingSpec
@@ -49,7 +50,9 @@ def pretrain(spec: TrainingSpec, train: Rows, test: Rows, *, folder: Path, callb
     trainer = Trainer(
         model=model,
         args=TrainingArguments(
-            **training_arguments(spec, work=folder / "work", steps=steps, batch_size=1, evaluate=bool(held_out)),
+            **training_arguments(
+                spec, work=checkpoints_folder(spec), steps=steps, batch_size=1, evaluate=bool(held_out)
+            ),
             adam_beta2=0.95,
             # The batches lie in their order: many short blocks first, few long ones last.
             train_sampling_strategy="sequential",
@@ -60,7 +63,7 @@ def pretrain(spec: TrainingSpec, train: Rows, test: Rows, *, folder: Path, callb
         callbacks=[callback],
     )
     trainer.remove_callback(PrinterCallback)
-    trainer.train()
+    train_resumably(trainer, spec, callback)
     if trainer.is_world_process_zero():
         trainer.accelerator.unwrap_model(trainer.model).to(dtype_for(settings.precision)).save_pretrained(folder)
         tokenizer.save_pretrained(folder)

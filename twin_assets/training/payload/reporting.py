@@ -25,7 +25,7 @@ SHOWN = (
     "eval_rewards/margins",
     "tokens_per_second",
 )
-FINITE = ("loss", "eval_loss", "grad_norm")
+FINITE = ("loss", "eval_loss", "eval_validation_loss", "grad_norm")
 
 HistoryRow = dict[str, float]
 
@@ -118,7 +118,12 @@ class ReportingCallback(TrainerCallback):  # type: ignore[misc]
         Raises:
             TrainingError: If a loss or the gradient norm is not a finite number.
         """
-        values = {name: float(value) for name, value in (logs or {}).items() if isinstance(value, int | float)}
+        # Beside rows for choosing, the trainer names those of the test side; here they have one name, always.
+        values = {
+            name.replace("eval_test_", "eval_"): float(value)
+            for name, value in (logs or {}).items()
+            if isinstance(value, int | float)
+        }
         for name in FINITE:
             if not math.isfinite(values.get(name, 0.0)):
                 raise TrainingError(
@@ -134,6 +139,10 @@ class ReportingCallback(TrainerCallback):  # type: ignore[misc]
         if self._tracking:
             self._tracking.log(state.global_step, values)
         self._say(state, values)
+
+    def say(self, message: str) -> None:
+        """Pass on a line."""
+        self._launcher.say(message)
 
     def last(self, name: str) -> float | None:
         """Return the value that was logged last under a name."""

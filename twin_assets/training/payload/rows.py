@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from twin_assets.documents import InstructRow, PreferenceRow
+from twin_assets.training.hyperparameters import Hyperparameters, PretrainHyperparameters
 from twin_assets.training.spec import Stage, TrainingError
 
 Rows = list[dict[str, Any]]
@@ -38,17 +39,18 @@ TEXTS: dict[Stage, tuple[str, ...]] = {
 
 
 def read_rows(folder: Path, stage: Stage, *, split: str) -> Rows:
-    """Read `train.parquet` or `test.parquet` from a dataset folder.
+    """Read `train.parquet`, `test.parquet` or `validation.parquet` from a dataset folder.
 
     Returns:
-        The rows, in the file's order, with the columns that they must have. Empty if there is no `test.parquet`.
+        The rows, in the file's order, with the columns that they must have. Empty if the file is not there; only
+        `train.parquet` must be.
 
     Raises:
         TrainingError: If the rows break their contract.
     """
     path = folder / f"{split}.parquet"
     if not path.is_file():
-        if split == "test":
+        if split != "train":
             return []
         raise TrainingError(f"{path} does not exist: build the dataset before training on it.")
     try:
@@ -63,6 +65,29 @@ def read_rows(folder: Path, stage: Stage, *, split: str) -> Rows:
         raise TrainingError(f"{path} is empty: there is nothing to train on.")
     for number, row in enumerate(rows):
         _check_row(row, stage, split, f"Row {number} of {path}")
+    return rows
+
+
+def patience_of(settings: Hyperparameters) -> int:
+    """Return after how many evaluations without a lower loss a training ends; 0 for never."""
+    return 0 if isinstance(settings, PretrainHyperparameters) else settings.early_stopping_patience
+
+
+def read_rows_for_choosing(folder: Path, stage: Stage, *, patience: int) -> Rows:
+    """Read the rows by which a training that may end early chooses its weights.
+
+    Returns:
+        The rows of `validation.parquet`; none if the training may not end early.
+
+    Raises:
+        TrainingError: If it may, and there are none.
+    """
+    rows = read_rows(folder, stage, split="validation") if patience else []
+    if patience and not rows:
+        raise TrainingError(
+            "early_stopping_patience is set, but the dataset has no validation rows to choose by, as is so for a small "
+            "one: set it to 0, or collect more documents."
+        )
     return rows
 
 

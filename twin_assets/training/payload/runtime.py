@@ -23,6 +23,8 @@ from transformers import (
 
 from twin_assets.training.chat_template import chat_template
 from twin_assets.training.hyperparameters import FineTuning
+from twin_assets.training.payload.distributed import distributed_arguments
+from twin_assets.training.payload.early_stopping import choosing_arguments
 from twin_assets.training.spec import TrainingError, TrainingSpec
 
 LIBRARIES = ("torch", "transformers", "tokenizers", "trl", "peft", "accelerate", "datasets", "safetensors")
@@ -32,7 +34,7 @@ LOGS_PER_RUN = 40
 EVALUATIONS_PER_RUN = 3
 """Enough points to see a curve, few enough to cost nothing."""
 
-FOLLOW_FROM_STEPS = ("max_steps", "warmup_steps", "logging_steps", "eval_steps")
+FOLLOW_FROM_STEPS = ("max_steps", "warmup_steps", "logging_steps", "eval_steps", "save_steps")
 """The arguments that follow from the number of optimizer steps."""
 
 OPTIMIZERS = {"adamw_torch": "adamw_torch_fused", "adamw_8bit": "adamw_8bit", "paged_adamw_8bit": "paged_adamw_8bit"}
@@ -106,10 +108,15 @@ def training_arguments(
         "eval_steps": every if evaluate else None,
         "eval_on_start": evaluate,
         "prediction_loss_only": True,
+        # `resuming` asks for a checkpoint when it is time.
         "save_strategy": "no",
+        "save_steps": steps,
+        "save_total_limit": spec.saving.keep,
         "report_to": "none",
         "disable_tqdm": True,
         "dataloader_pin_memory": torch.cuda.is_available(),
+        **distributed_arguments(spec.compute),
+        **choosing_arguments(settings, steps=steps, keep=spec.saving.keep),
     }
 
 

@@ -20,8 +20,11 @@ from twin_assets.training.chat_template import answer_message, messages_for
 from twin_assets.training.hyperparameters import SFTHyperparameters
 from twin_assets.training.payload.adapters import TOLERANCE, fine_tune, lora_config, steps_of
 from twin_assets.training.payload.doubts import Trained, samples_are_apart
+from twin_assets.training.payload.early_stopping import choosing_callbacks, evaluated_rows
+from twin_assets.training.payload.order import in_seeded_order
 from twin_assets.training.payload.reporting import ReportingCallback
-from twin_assets.training.payload.rows import Rows, spread
+from twin_assets.training.payload.resuming import checkpoints_folder
+from twin_assets.training.payload.rows import Rows
 from twin_assets.training.payload.runtime import (
     FOLLOW_FROM_STEPS,
     load_tokenizer,
@@ -35,7 +38,15 @@ SAMPLE = 32
 """Tokens of a sample that packing is tried on."""
 
 
-def sft(spec: TrainingSpec, train: Rows, test: Rows, *, folder: Path, callback: ReportingCallback) -> Trained:
+def sft(
+    spec: TrainingSpec,
+    train: Rows,
+    test: Rows,
+    *,
+    folder: Path,
+    callback: ReportingCallback,
+    validation: Rows | None = None,
+) -> Trained:
     """Fine-tune the base model on instruction and answer, and write the result into `folder`.
 
     Raises:
@@ -43,7 +54,9 @@ def sft(spec: TrainingSpec, train: Rows, test: Rows, *, folder: Path, callback: 
             what was written does not answer like what was trained.
     """
     tokenizer = load_tokenizer(spec)
-    trainer = sft_trainer(spec, train, test, tokenizer=tokenizer, work=folder / "work", callback=callback)
+    trainer = sft_trainer(
+        spec, train, test, tokenizer=tokenizer, work=checkpoints_folder(spec), callback=callback, validation=validation
+    )
     sequences = rows_within(trainer.train_dataset)
     trained = fine_tune(trainer, spec, tokenizer, sequences=sequences, folder=folder, callback=callback)
     # A row that was cut off has lost its EOS: many of them, and the model does not learn to stop.
@@ -60,6 +73,7 @@ def sft_trainer(
     tokenizer: PreTrainedTokenizerBase,
     work: Path,
     callback: ReportingCallback,
+    validation: Rows | None = None,
 ) -> SFTTrainer:
     """Set up the trainer, its dataset rendered, tokenized, masked and, if asked for, packed."""
     settings = spec.hyperparameters
@@ -68,10 +82,10 @@ def sft_trainer(
     model = model_to_train(spec)
 
     def arguments(rows: int) -> dict[str, Any]:
-        steps, evaluate = steps_of(settings, rows), bool(test)
+        steps, evaluate = steps_of(settings, rows), bool(test or validation)
         return training_arguments(spec, work=work, steps=steps, batch_size=settings.batch_size, evaluate=evaluate)
 
-    trainer = SFTTrainer(
+    trainer = in_seeded_order(SFTTrainer)(
         model=model,
         args=SFTConfig(
             **arguments(len(train)),
@@ -85,10 +99,10 @@ def sft_trainer(
             neftune_noise_alpha=settings.neftune_alpha or None,
         ),
         train_dataset=conversations(train),
-        eval_dataset=conversations(spread(test, settings.max_eval_rows)) if test else None,
+        eval_dataset=evaluated_rows(test, validation, settings, conversations),
         processing_class=tokenizer,
         peft_config=lora_config(settings, model),
-        callbacks=[callback],
+        callbacks=[callback, *choosing_callbacks(settings)],
     )
     trainer.remove_callback(PrinterCallback)
     if settings.packing:

@@ -5,7 +5,6 @@ and hashed before it replaces anything.
 """
 
 import json
-import shutil
 import time
 from collections.abc import Callable
 
@@ -15,6 +14,7 @@ from twin_assets.training.payload.doubts import Trained, read_back
 from twin_assets.training.payload.launcher import Launcher, is_first_process
 from twin_assets.training.payload.machine import refuse_what_cannot_run
 from twin_assets.training.payload.reporting import ReportingCallback, TrackingLog
+from twin_assets.training.payload.resuming import checkpoints_of
 from twin_assets.training.payload.rows import Rows
 from twin_assets.training.payload.runtime import library_versions, prepare_process
 from twin_assets.training.spec import Stage, TrainingSpec
@@ -24,7 +24,13 @@ Train = Callable[..., Trained]
 
 
 def train_checkpoint(
-    spec: TrainingSpec, train: Rows, test: Rows, launcher: Launcher, *, asked: TrainingSpec | None = None
+    spec: TrainingSpec,
+    train: Rows,
+    test: Rows,
+    launcher: Launcher,
+    *,
+    asked: TrainingSpec | None = None,
+    validation: Rows | None = None,
 ) -> Manifest | None:
     """Train what the spec asks for and put it in its place.
 
@@ -33,6 +39,7 @@ def train_checkpoint(
         train: Rows to train on.
         test: Rows to take the evaluation loss on.
         launcher: Who is told of the progress.
+        validation: Rows by which a training that may end early chooses its weights.
         asked: The spec as it was given, which the manifest names; `spec` itself without it.
 
     Returns:
@@ -47,14 +54,14 @@ def train_checkpoint(
     tracking = TrackingLog(spec.tracking) if spec.tracking and is_first_process() else None
     callback = ReportingCallback(launcher, tracking)
     stage = _stage(spec.stage)
+    choosing = {"validation": validation} if validation else {}
     if not is_first_process():
-        stage(spec, train, test, folder=local_folder(spec.output_uri), callback=callback)
+        stage(spec, train, test, folder=local_folder(spec.output_uri), callback=callback, **choosing)
         return None
-    with replacing(local_folder(spec.output_uri)) as folder:
-        trained = stage(spec, train, test, folder=folder, callback=callback)
+    with checkpoints_of(spec), replacing(local_folder(spec.output_uri)) as folder:
+        trained = stage(spec, train, test, folder=folder, callback=callback, **choosing)
         if tracking:
             tracking.close()
-        shutil.rmtree(folder / "work", ignore_errors=True)
         parameters = read_back(folder, trained.probe)
         (folder / HISTORY).write_text(json.dumps(callback.history, indent=1) + "\n", encoding="utf-8")
         return write_manifest(
