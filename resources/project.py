@@ -9,6 +9,7 @@ from pydantic import Field
 
 from twin_assets.documents import SplitRule
 from twin_assets.settings import Settings
+from twin_assets.training.chat_template import CHAT_TEMPLATES, CHATML, ChatTemplate
 
 
 class Project(dg.ConfigurableResource):  # type: ignore[type-arg]
@@ -22,6 +23,7 @@ class Project(dg.ConfigurableResource):  # type: ignore[type-arg]
     base_model: str = Field(default="offline", description="'offline', or the hub id or path of the model to fine-tune")
     base_model_revision: str = Field(default="main", description="Revision of the hub model")
     base_model_licence: str = Field(default="unknown", description="Licence of the hub model")
+    chat_template: str = Field(default=CHATML, description="Name of the one chat template of the deployment")
     instruct_generators: dict[str, float] = Field(
         default={"extractive": 1.0}, description="Who writes instruct rows, with weights"
     )
@@ -52,6 +54,7 @@ class Project(dg.ConfigurableResource):  # type: ignore[type-arg]
             base_model=settings.base_model,
             base_model_revision=settings.base_model_revision,
             base_model_licence=settings.base_model_licence,
+            chat_template=settings.chat_template,
             instruct_generators=settings.instruct_generators,
             preference_generators=settings.preference_generators,
             rejected_from=settings.rejected_from,
@@ -69,6 +72,11 @@ class Project(dg.ConfigurableResource):  # type: ignore[type-arg]
     def authors_path(self) -> Path:
         """The folder of the author files."""
         return Path(self.authors_dir)
+
+    @property
+    def template(self) -> ChatTemplate:
+        """The chat template that datasets, trainer, merged model and server share."""
+        return CHAT_TEMPLATES[self.chat_template]
 
     def feedback_file(self, author: str) -> Path:
         """Return where the serving side leaves what readers thought of an author's twin."""
@@ -100,6 +108,7 @@ class Project(dg.ConfigurableResource):  # type: ignore[type-arg]
             "judge_model": self.judge_model or "",
             "base_model": self.base_model,
             "base_model_revision": self.base_model_revision,
+            "chat_template": self.chat_template,
             "embedding_model": self.embedding_model,
         }
 

@@ -14,6 +14,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from twin_assets.errors import UserError
+from twin_assets.training.chat_template import CHATML, ChatTemplateName
 
 PROJECT_ROOT = Path(__file__).resolve().parents[1]
 """The checkout: `.twin`, `authors` and `.env` lie here unless a setting says otherwise."""
@@ -111,6 +112,9 @@ class Settings(BaseSettings):
         default="main", description="Revision of the hub model: pin a commit for production"
     )
     base_model_licence: str = Field(default="unknown", description="Licence of the hub model, kept with every version")
+    chat_template: ChatTemplateName = Field(
+        default=CHATML, description="How a conversation is written as text: alpaca, chatml, llama3, gemma or phi"
+    )
     hub_offline: bool = Field(default=True, description="Forbid downloads from a model hub")
 
     teacher_url: str = Field(

@@ -140,7 +140,9 @@ def _preference_dataset(  # type: ignore[no-untyped-def]  # as above
     author = load_author(project.authors_path, context.partition_key)
     budget, rule = teacher.budget(), project.split_rule
     splits = split_documents(cleaned_documents, rule)
-    model, version = rejecting_model(project.rejected_from, base_model, artifacts, author.slug)
+    model, version = rejecting_model(
+        project.rejected_from, base_model, artifacts, author.slug, template=project.template
+    )
     rejected_by = rejected_by_name(version, REJECTION_SETTINGS.fingerprint)
     kept = kept_rejections(artifacts, author.slug)
 

@@ -31,10 +31,12 @@ from twin_assets.evaluation.retrieval import sentence_queries
 from twin_assets.evaluation.searching import measure_retrieval
 from twin_assets.evaluation.stylometry import StyleProfile
 from twin_assets.evaluation.stylometry import style_profile as profile_of
+from twin_assets.inference.base import base_to_ask
 from twin_assets.inference.generation import CausalModel
 from twin_assets.observed_settings import SETTINGS
 from twin_assets.partitions import authors_partitions
 from twin_assets.reporting import OWNERS, data_version, picture, readable
+from twin_assets.training.chat_template import ChatTemplate
 from twin_assets.training.manifest import read_manifest
 
 
@@ -140,7 +142,7 @@ def eval_report(
     rows = held_out_prompts(instruct_dataset, limit=config.prompts)
     previous = None if config.force else _previous_report(artifacts, author)
     measured = {}
-    for model, (loaded, version) in _models(artifacts, author, base_model).items():
+    for model, (loaded, version) in _models(artifacts, author, base_model, project.template).items():
         context.log.info(f"Measuring {model} ({version}) on {len(held_out)} documents and {len(rows)} prompts")
         measured[model] = measure(
             loaded,
@@ -309,11 +311,11 @@ def leaderboard(
     )
 
 
-def _models(artifacts: ArtifactStore, author: str, base_model: BaseModelRef) -> dict[str, tuple[CausalModel, str]]:
+def _models(
+    artifacts: ArtifactStore, author: str, base_model: BaseModelRef, template: ChatTemplate
+) -> dict[str, tuple[CausalModel, str]]:
     """Return each model and its version, the base model first."""
-    models = {
-        BASE: (CausalModel(artifacts.loadable(base_model.location), revision=base_model.revision), base_model.version)
-    }
+    models = {BASE: base_to_ask(base_model, template, artifacts)}
     for stage in ("sft", "dpo"):
         folder = artifacts.folder(f"{stage}_checkpoint", author)
         models[stage] = (CausalModel(str(folder)), read_manifest(folder).data_version)

@@ -157,6 +157,7 @@ def _register(
             "base_model": base_model.version,
             "base_model_licence": base_model.licence,
             "chat_template": manifest.spec.chat_template_hash,
+            "chat_template_name": manifest.spec.chat_template,
             "dagster_run": context.run_id,
             "dagster_run_url": project.run_url(context.run_id),
         },

@@ -56,15 +56,17 @@ class TextScore(Entity):
 class CausalModel:
     """A causal language model and its tokenizer, loaded when first asked."""
 
-    def __init__(self, location: str, *, revision: str | None = None) -> None:
+    def __init__(self, location: str, *, revision: str | None = None, chat_template: str | None = None) -> None:
         """Name a model.
 
         Args:
             location: Folder of a checkpoint, or a hub id.
             revision: Revision of a hub model.
+            chat_template: Jinja text of the chat template to ask it with; its own without it.
         """
         self.location = location
         self.revision = revision
+        self._chat_template = chat_template
 
     def generate(
         self, prompts: Sequence[str], settings: GenerationSettings, *, batch_size: int = BATCH_SIZE
@@ -135,6 +137,8 @@ class CausalModel:
 
         tokenizer = self._loaded(AutoTokenizer)
         tokenizer.padding_side = "left"
+        if self._chat_template is not None:
+            tokenizer.chat_template = self._chat_template
         # Texts are cut into windows here; the tokenizer need not warn about their length.
         tokenizer.model_max_length = 10**9
         if tokenizer.pad_token is None:

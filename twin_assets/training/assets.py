@@ -26,7 +26,6 @@ from twin_assets.reporting import OWNERS, data_version, picture, readable, rows_
 from twin_assets.settings import OFFLINE_BASE_MODEL
 from twin_assets.training.author_settings import TRAINING_SETTINGS
 from twin_assets.training.base import n_parameters_of, version_of
-from twin_assets.training.chat_template import chat_template, chat_template_hash
 from twin_assets.training.config import DPOConfig, PretrainConfig, SFTConfig, TrainingConfig, hyperparameters_of, set_in
 from twin_assets.training.corpus import training_side
 from twin_assets.training.defaults import Resolved, resolve
@@ -107,7 +106,8 @@ def base_model(
             output_uri=address,
             hyperparameters=hyperparameters_of(config, PretrainHyperparameters),
             seed=project.seed,
-            chat_template_hash=chat_template_hash(chat_template()),
+            chat_template=project.template.name,
+            chat_template_hash=project.template.hash,
             code_version=PAYLOAD_VERSION,
         )
         outcome, run_id = _train(context, spec, trainer, estimator, tracker, force=config.force)
@@ -183,7 +183,8 @@ def sft_checkpoint(
         output_uri=artifacts.address("sft_checkpoint", context.partition_key),
         hyperparameters=resolved.settings,
         seed=project.seed,
-        chat_template_hash=chat_template_hash(chat_template()),
+        chat_template=project.template.name,
+        chat_template_hash=project.template.hash,
         code_version=PAYLOAD_VERSION,
     )
     return _checkpoint(context, spec, resolved, trainer, estimator, tracker, force=config.force)
@@ -230,7 +231,8 @@ def dpo_checkpoint(
         output_uri=artifacts.address("dpo_checkpoint", context.partition_key),
         hyperparameters=resolved.settings,
         seed=project.seed,
-        chat_template_hash=chat_template_hash(chat_template()),
+        chat_template=project.template.name,
+        chat_template_hash=project.template.hash,
         code_version=PAYLOAD_VERSION,
     )
     return _checkpoint(context, spec, resolved, trainer, estimator, tracker, force=config.force)

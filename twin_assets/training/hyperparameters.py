@@ -48,7 +48,7 @@ class PretrainHyperparameters(_Training):
     vocab_size: int = Field(
         default=4096,
         ge=300,
-        description="Most entries of the byte-level BPE vocabulary, 256 bytes and 3 markers included",
+        description="Most entries of the byte-level BPE vocabulary, 256 bytes and the markers included",
     )
     min_frequency: int = Field(
         default=8,

@@ -11,13 +11,14 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationIn
 
 from twin_assets.documents import content_hash
 from twin_assets.errors import UserError
+from twin_assets.training.chat_template import CHATML, ChatTemplateName
 from twin_assets.training.compute import Compute, Saving
 from twin_assets.training.hyperparameters import HYPERPARAMETERS, FineTuning, Hyperparameters
 
 Stage = Literal["pretrain", "sft", "dpo"]
 
-WHERE_AND_HOW = frozenset({"output_uri", "dataset_uri", "base_model", "tracking", "saving"})
-"""The fields that do not decide the result: places and bookkeeping. The versions beside them say what lies there."""
+WHERE_AND_HOW = frozenset({"output_uri", "dataset_uri", "base_model", "tracking", "saving", "chat_template"})
+"""The fields that do not decide the result: places, names and bookkeeping. Versions and hashes beside them do."""
 
 
 class TrainingError(UserError):
@@ -50,6 +51,7 @@ class TrainingSpec(BaseModel):
     compute: Compute = Field(default=Compute(), description="Processes that train together")
     saving: Saving = Field(default=Saving(), description="How often the run is saved on its way")
     seed: int = Field(default=0, ge=0, lt=2**32, description="Seed of initialisation, shuffling and dropout")
+    chat_template: ChatTemplateName = Field(default=CHATML, description="Name of the chat template")
     chat_template_hash: str = Field(description="SHA-256 of the chat template that the dataset and the server use")
     code_version: str = Field(description="Version of the payload's code")
     tracking: TrackingRun | None = Field(default=None, description="MLflow run to log to, if any")

@@ -13,7 +13,7 @@ from types import FrameType
 from typing import NoReturn
 
 from twin_assets.errors import UserError
-from twin_assets.training.chat_template import chat_template_hash
+from twin_assets.training.chat_template import CHAT_TEMPLATES
 from twin_assets.training.manifest import Manifest
 from twin_assets.training.payload.launcher import ConsoleLauncher, Launcher, open_launcher
 from twin_assets.training.payload.places import CHECKPOINTS_VARIABLE, brought_here, with_checkpoints
@@ -160,10 +160,11 @@ def check_chat_template(spec: TrainingSpec) -> None:
     Raises:
         TrainingError: If the hashes differ.
     """
-    own = chat_template_hash()
+    own = CHAT_TEMPLATES[spec.chat_template].hash
     if spec.chat_template_hash != own:
         raise TrainingError(
-            f"The spec asks for chat template {spec.chat_template_hash[:12]}, this payload has {own[:12]}: "
+            f"The spec asks for chat template {spec.chat_template} {spec.chat_template_hash[:12]}, this payload has "
+            f"{own[:12]}: "
             "run the payload of the same version as the platform."
         )
 

@@ -8,7 +8,6 @@ from typing import Any
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
 
-from twin_assets.training.chat_template import chat_template
 from twin_assets.training.spec import TrainingError
 
 Probe = Sequence[Sequence[int]]
@@ -69,7 +68,7 @@ def samples_are_apart(model: PreTrainedModel, collate: Callable[..., Any], probe
     return largest_difference([torch.cat(alone)], [together]) <= tolerance
 
 
-def read_back(folder: Path, probe: Probe) -> int:
+def read_back(folder: Path, probe: Probe, *, chat_template: str) -> int:
     """Load a finished checkpoint as everyone else will, and use it once.
 
     Returns:
@@ -85,6 +84,6 @@ def read_back(folder: Path, probe: Probe) -> int:
         raise TrainingError(f"The checkpoint that was written cannot be read back: {error}.") from error
     if not all(torch.isfinite(logits).all() for logits in logits_of(model, probe)):
         raise TrainingError("The trained model answers with NaN or infinity: lower the learning rate.")
-    if tokenizer.chat_template != chat_template():
+    if tokenizer.chat_template != chat_template:
         raise TrainingError("The checkpoint that was written lost its chat template: report this as a fault.")
     return int(model.num_parameters())

@@ -13,7 +13,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast, Trainer, TrainingArguments
 from transformers.trainer_callback import PrinterCallback
 
-from twin_assets.training.chat_template import TURN_END, TURN_START, chat_template
+from twin_assets.training.chat_template import CHAT_TEMPLATES, CHATML, ChatTemplate
 from twin_assets.training.hyperparameters import PretrainHyperparameters
 from twin_assets.training.payload.doubts import Trained
 from twin_assets.training.payload.launcher import number_of_processes
@@ -24,6 +24,8 @@ from twin_assets.training.payload.runtime import dtype_for, training_arguments
 from twin_assets.training.spec import TrainingError, TrainingSpec
 
 PAD = "<|pad|>"
+END_OF_TEXT = "<|endoftext|>"
+"""The EOS of a tokenizer whose chat template has no marker of its own for the end of a turn."""
 
 
 def pretrain(spec: TrainingSpec, train: Rows, test: Rows, *, folder: Path, callback: ReportingCallback) -> Trained:
@@ -36,7 +38,7 @@ def pretrain(spec: TrainingSpec, train: Rows, test: Rows, *, folder: Path, callb
     if not isinstance(settings, PretrainHyperparameters):
         raise TypeError(f"pretrain does not take {type(settings).__name__}")
     texts = [row["text"] for row in train]
-    tokenizer = train_tokenizer(texts, settings)
+    tokenizer = train_tokenizer(texts, settings, CHAT_TEMPLATES[spec.chat_template])
     model = new_model(tokenizer, settings)
     tokens = encode(tokenizer, texts, seed=spec.seed)
     if len(tokens) <= settings.context_length:
@@ -80,15 +82,21 @@ def pretrain(spec: TrainingSpec, train: Rows, test: Rows, *, folder: Path, callb
     )
 
 
-def train_tokenizer(texts: list[str], settings: PretrainHyperparameters) -> PreTrainedTokenizerFast:
+def train_tokenizer(
+    texts: list[str],
+    settings: PretrainHyperparameters,
+    template: ChatTemplate = CHAT_TEMPLATES[CHATML],
+) -> PreTrainedTokenizerFast:
     """Train a byte-level BPE tokenizer: every text has an encoding and comes back unchanged.
 
     A text that spells one of the markers comes back, too, but is read as the marker itself unless the tokenizer is
     called with `split_special_tokens=True`, as an author's text always is.
 
-    The end of a turn is its EOS and stands after every document of the base model's training, so that the token is well
-    known when fine-tuning begins: an adapter does not train embeddings.
+    The template's markers are single tokens. The end of a turn is the EOS and stands after every document of the base
+    model's training, so that it is well known when fine-tuning begins: an adapter does not train embeddings.
     """
+    end = template.end or END_OF_TEXT
+    others = [token for token in template.tokens if token != end]
     bpe = Tokenizer(models.BPE())
     bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     bpe.decoder = decoders.ByteLevel()
@@ -97,20 +105,20 @@ def train_tokenizer(texts: list[str], settings: PretrainHyperparameters) -> PreT
         trainers.BpeTrainer(
             vocab_size=settings.vocab_size,
             min_frequency=settings.min_frequency,
-            special_tokens=[TURN_START, TURN_END, PAD],
+            special_tokens=[*others, end, PAD],
             initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
             show_progress=False,
         ),
     )
     tokenizer = PreTrainedTokenizerFast(
         tokenizer_object=bpe,
-        eos_token=TURN_END,
+        eos_token=end,
         pad_token=PAD,
-        additional_special_tokens=[TURN_START],
+        additional_special_tokens=others,
         model_max_length=settings.context_length,
         clean_up_tokenization_spaces=False,
     )
-    tokenizer.chat_template = chat_template()
+    tokenizer.chat_template = template.text
     return tokenizer
 
 

@@ -14,17 +14,20 @@ from typing import Any, Literal
 import torch
 import transformers
 from transformers import (
+    AutoConfig,
     AutoModelForCausalLM,
     AutoTokenizer,
     BitsAndBytesConfig,
+    GenerationConfig,
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
 
-from twin_assets.training.chat_template import chat_template
+from twin_assets.training.chat_template import CHAT_TEMPLATES
 from twin_assets.training.hyperparameters import FineTuning
 from twin_assets.training.payload.distributed import distributed_arguments
 from twin_assets.training.payload.early_stopping import choosing_arguments
+from twin_assets.training.payload.rows import TEXTS, Rows
 from twin_assets.training.spec import TrainingError, TrainingSpec
 
 LIBRARIES = ("torch", "transformers", "tokenizers", "trl", "peft", "accelerate", "datasets", "safetensors")
@@ -177,7 +180,11 @@ def load_model(spec: TrainingSpec, dtype: torch.dtype, *, in_4_bits: bool = Fals
 
 
 def load_tokenizer(spec: TrainingSpec) -> PreTrainedTokenizerBase:
-    """Load the tokenizer of the base model and give it the project's chat template.
+    """Load the tokenizer of the base model and give it the chat template of the run.
+
+    Its EOS becomes the marker that ends a turn in the template's format, if the model is known to stop there; else it
+    stays what it was, and the template writes that one at the end of an answer. An embedding that was never trained,
+    as a base model's of a marker may be, is no end that an adapter could learn (docs/decisions/0013).
 
     Raises:
         TrainingError: If it is not there, has no EOS token, or an SFT model was trained with another chat template.
@@ -188,12 +195,37 @@ def load_tokenizer(spec: TrainingSpec) -> PreTrainedTokenizerBase:
         raise _not_loaded(spec, error) from error
     if tokenizer.eos_token is None:
         raise TrainingError(f"The tokenizer of {spec.base_model} has no EOS token: a model cannot learn to stop.")
-    if spec.stage == "dpo" and tokenizer.chat_template != chat_template():
+    template = CHAT_TEMPLATES[spec.chat_template]
+    if spec.stage == "dpo" and tokenizer.chat_template != template.text:
         raise TrainingError(f"{spec.base_model} was trained with another chat template: train it again with SFT first.")
-    tokenizer.chat_template = chat_template()
+    tokenizer.chat_template = template.text
+    if template.end and _stops_at(template.end, tokenizer, spec):
+        tokenizer.eos_token = template.end
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
     return tokenizer
+
+
+def without_special_tokens(rows: Rows, spec: TrainingSpec) -> Rows:
+    """Return the rows of which no text spells out a special token of the base model's tokenizer.
+
+    The datasets leave out what spells a marker of a chat template; which other tokens are special, such as `</s>`, only
+    the tokenizer knows. Spelt out in a turn, one would be read as the token itself.
+    """
+    added = load_tokenizer(spec).added_tokens_decoder.values()
+    special = [token.content for token in added if token.special]
+    return [row for row in rows if not any(token in row[name] for name in TEXTS[spec.stage] for token in special)]
+
+
+def _stops_at(marker: str, tokenizer: PreTrainedTokenizerBase, spec: TrainingSpec) -> bool:
+    """Whether the model that the run starts from ends what it generates with this marker, as one token."""
+    ids = tokenizer(marker, add_special_tokens=False)["input_ids"]
+    try:
+        settings = GenerationConfig.from_pretrained(spec.base_model, revision=_revision(spec))
+    except OSError:  # Not every model brings one; its configuration then names the end.
+        settings = AutoConfig.from_pretrained(spec.base_model, revision=_revision(spec))
+    stops = settings.eos_token_id
+    return len(ids) == 1 and ids[0] in (stops if isinstance(stops, list) else [stops])
 
 
 def _revision(spec: TrainingSpec) -> str:

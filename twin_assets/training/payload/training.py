@@ -8,6 +8,7 @@ import json
 import time
 from collections.abc import Callable
 
+from twin_assets.training.chat_template import chat_template
 from twin_assets.training.manifest import HISTORY, Manifest, write_manifest
 from twin_assets.training.payload.checkpoint import replacing
 from twin_assets.training.payload.doubts import Trained, read_back
@@ -16,8 +17,8 @@ from twin_assets.training.payload.machine import refuse_what_cannot_run
 from twin_assets.training.payload.reporting import ReportingCallback, TrackingLog
 from twin_assets.training.payload.resuming import checkpoints_of
 from twin_assets.training.payload.rows import Rows
-from twin_assets.training.payload.runtime import library_versions, prepare_process
-from twin_assets.training.spec import Stage, TrainingSpec
+from twin_assets.training.payload.runtime import library_versions, prepare_process, without_special_tokens
+from twin_assets.training.spec import Stage, TrainingError, TrainingSpec
 from twin_assets.training.storage import local_folder
 
 Train = Callable[..., Trained]
@@ -51,9 +52,14 @@ def train_checkpoint(
     started = time.monotonic()
     refuse_what_cannot_run(spec.hyperparameters)
     prepare_process(spec.seed)
+    readable, test = _readable(spec, train, launcher), _readable(spec, test, launcher)
+    if not readable:
+        raise TrainingError("Every row spells out a special token of the tokenizer: add others to the dataset.")
+    left_out, train = len(train) - len(readable), readable
     tracking = TrackingLog(spec.tracking) if spec.tracking and is_first_process() else None
     callback = ReportingCallback(launcher, tracking)
     stage = _stage(spec.stage)
+    validation = _readable(spec, validation or [], launcher)
     choosing = {"validation": validation} if validation else {}
     if not is_first_process():
         stage(spec, train, test, folder=local_folder(spec.output_uri), callback=callback, **choosing)
@@ -62,7 +68,7 @@ def train_checkpoint(
         trained = stage(spec, train, test, folder=folder, callback=callback, **choosing)
         if tracking:
             tracking.close()
-        parameters = read_back(folder, trained.probe)
+        parameters = read_back(folder, trained.probe, chat_template=chat_template(spec.chat_template))
         (folder / HISTORY).write_text(json.dumps(callback.history, indent=1) + "\n", encoding="utf-8")
         return write_manifest(
             folder,
@@ -74,11 +80,22 @@ def train_checkpoint(
             metrics={
                 **trained.metrics,
                 "test_rows": float(len(test)),
+                "rows_with_special_tokens": float(left_out),
                 "parameters": float(parameters),
                 "seconds": round(time.monotonic() - started, 1),
                 **({"values_not_tracked": float(tracking.undelivered)} if tracking else {}),
             },
         )
+
+
+def _readable(spec: TrainingSpec, rows: Rows, launcher: Launcher) -> Rows:
+    """Return the rows that the tokenizer reads as they are written; pretraining reads letters only."""
+    if spec.stage == "pretrain" or not rows:
+        return rows
+    kept = without_special_tokens(rows, spec)
+    if left_out := len(rows) - len(kept):
+        launcher.say(f"{left_out} of {len(rows)} rows spell out a special token of the tokenizer and are left out")
+    return kept
 
 
 def _stage(stage: Stage) -> Train:
