@@ -290,7 +290,7 @@ def test_a_model_of_another_template_is_not_aligned_with_this_one(trained, datas
 
 def test_a_hub_model_is_asked_with_the_template_of_the_deployment(models):
     hub = BaseModelRef(location=str(models / "chatml"), revision="main", licence="mit", version="1", n_parameters=None)
-    here = hub.model_copy(update={"n_parameters": 1})
+    here = hub.model_copy(update={"revision": None})
     store = ArtifactStore(root=str(models))
     model, version = base_to_ask(hub, CHAT_TEMPLATES["phi"], store)
 
