@@ -18,6 +18,7 @@ STAGES = {
 }
 
 TWIN_JOB = "twin"
+SWEEP_JOB = "sweep"
 
 
 def build_jobs() -> list[AssetJob]:
@@ -39,4 +40,11 @@ def build_jobs() -> list[AssetJob]:
         )
         for stage, description in STAGES.items()
     ]
-    return [twin, *stages]
+    sweep = dg.define_asset_job(
+        SWEEP_JOB,
+        selection=dg.AssetSelection.assets("sweep_trial"),
+        description="Train one trial of a sweep, apart from the author's checkpoints; `twin sweep` starts it.",
+        partitions_def=authors_partitions,
+        tags={"stage": "sweep"},
+    )
+    return [twin, *stages, sweep]

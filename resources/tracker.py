@@ -66,6 +66,13 @@ class Tracker(dg.ConfigurableResource):  # type: ignore[type-arg]
         )
         return str(run.info.run_id)
 
+    def sweep_run(self, author: str, sweep: str) -> str:
+        """Return the run of a sweep, within which its trials stand; whichever trial comes first opens it."""
+        found = self._client.search_runs([self._experiment(author)], filter_string=f"tags.sweep_id = '{sweep}'")
+        if found:
+            return str(found[0].info.run_id)
+        return self.start_run(f"sweep {sweep}", author=author, tags={"sweep_id": sweep, "stage": "sweep"})
+
     def find_run(self, author: str | None, *, tag: str, value: str) -> str | None:
         """Return the newest finished run of the author's experiment that carries a tag."""
         runs = self._client.search_runs(

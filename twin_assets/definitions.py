@@ -25,6 +25,7 @@ import twin_assets.observed_settings
 import twin_assets.training.assets
 import twin_assets.training.author_settings
 import twin_assets.training.checks
+import twin_assets.training.sweep_trial
 from jobs.jobs import build_jobs
 from jobs.schedules import build_schedules
 from jobs.sensors import build_sensors
@@ -73,6 +74,7 @@ def build_defs(
                     twin_assets.observed_policy,
                     twin_assets.datasets.sources,
                     twin_assets.training.author_settings,
+                    twin_assets.training.sweep_trial,
                     *(stage.assets for stage in STAGES),
                 ],
                 include_specs=True,

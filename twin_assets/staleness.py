@@ -99,11 +99,14 @@ class StateReader:
         return list(found.values())
 
     def build_order(self) -> list[str]:
-        """Return the names of all assets that the platform builds, inputs first."""
+        """Return the names of all assets that the platform builds by itself, inputs first.
+
+        One without an automation condition, such as a trial of a sweep, is made when somebody asks for it.
+        """
         return [
             key.to_user_string()
             for key in self.graph.toposorted_asset_keys
-            if key in self.graph.materializable_asset_keys
+            if key in self.graph.materializable_asset_keys and self.graph.get(key).automation_condition
         ]
 
     def downstream(self, assets: Iterable[str]) -> set[str]:

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from twin_assets.cli import authors, building, datasets, documents, models
+from twin_assets.cli import authors, building, datasets, documents, models, sweeps
 from twin_assets.errors import UserError
 
 app = typer.Typer(
@@ -23,7 +23,7 @@ app = typer.Typer(
 )
 app.add_typer(authors.app, name="author")
 app.add_typer(datasets.app, name="dataset")
-for commands in (documents, building, models):
+for commands in (documents, building, models, sweeps):
     app.add_typer(commands.app)
 
 

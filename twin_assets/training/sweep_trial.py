@@ -1,0 +1,187 @@
+"""The asset `sweep_trial`: one trial of a sweep, trained beside the author's checkpoints and never in their place.
+
+What is tried, and how trials are compared, stands in `sweeping`; who starts them one after the other, in
+`console.sweeps`.
+"""
+
+from typing import Any, Literal
+
+import dagster as dg
+from pydantic import Field
+
+from resources.artifacts import ArtifactStore, refusals_told, writing
+from resources.io_managers import read_rows, write_rows
+from resources.project import Project
+from resources.tracker import Tracker
+from resources.trainer import LocalTrainer
+from twin_assets.collection.authors import load_author
+from twin_assets.documents import BaseModelRef, InstructRow, PreferenceRow
+from twin_assets.errors import UserError
+from twin_assets.partitions import authors_partitions
+from twin_assets.reporting import OWNERS, data_version, readable, rows_version
+from twin_assets.training.assets import PAYLOAD_VERSION
+from twin_assets.training.manifest import Manifest
+from twin_assets.training.spec import TrainingSpec
+from twin_assets.training.storage import remove_folder
+from twin_assets.training.sweeping import Row, rows_to_compare_on, settings_of
+
+PARENT = "mlflow.parentRunId"
+"""The tag by which MLflow shows a run within another."""
+
+SWEEPS = "sweeps"
+DATASETS: dict[str, tuple[str, type[InstructRow] | type[PreferenceRow]]] = {
+    "sft": ("instruct_dataset", InstructRow),
+    "dpo": ("preference_dataset", PreferenceRow),
+}
+"""What a stage is trained on."""
+
+Sides = tuple[list[Row], list[Row]]
+
+
+class SweepTrialConfig(dg.Config):
+    """One trial, as `twin sweep` writes it."""
+
+    sweep: str = Field(min_length=1, description="Id of the sweep; its trials stand together in MLflow")
+    stage: Literal["sft", "dpo"] = Field(description="Which training is tried")
+    settings: dict[str, Any] = Field(description="The settings that are tried; the rest is as the author file says")
+
+
+@dg.asset(
+    partitions_def=authors_partitions,
+    deps=["instruct_dataset", "preference_dataset", "sft_checkpoint"],
+    group_name="sweeps",
+    owners=OWNERS,
+    kinds={"pytorch", "huggingface", "mlflow"},
+    code_version=PAYLOAD_VERSION,
+    pool="gpu",
+)
+def sweep_trial(
+    context: dg.AssetExecutionContext,
+    config: SweepTrialConfig,
+    base_model: BaseModelRef,
+    project: Project,
+    artifacts: ArtifactStore,
+    trainer: LocalTrainer,
+    tracker: Tracker,
+) -> dg.MaterializeResult[None]:
+    """One trial of a sweep: a training with other settings, to compare by its figures; nothing reads it.
+
+    `twin sweep` starts one run after the other; nothing starts it by itself. It is trained on the training side and
+    compared on the validation side, never on the test side. What is kept is the result, under the hash of what was
+    trained: the same settings on the same rows are not trained again, in whichever sweep. The weights are not kept,
+    because the checkpoint with the best settings is trained on more rows than a trial.
+
+    If training fails or is cancelled, the next run of the same trial starts clean.
+    """
+    author = context.partition_key
+    rows, spec = _rows_and_spec(author, config, base_model, project, artifacts)
+    kept = artifacts.path(SWEEPS, f"{author}/{spec.spec_hash[:16]}", ".json")
+    earlier = Manifest.model_validate_json(kept.read_text(encoding="utf-8")) if kept.exists() else None
+    manifest, run_id = _logged(context, config, spec, earlier, trainer, tracker)
+    if earlier is None:
+        artifacts.write_text(kept, manifest.model_dump_json(indent=2) + "\n")
+    remove_folder(spec.output_uri)
+    return dg.MaterializeResult(
+        data_version=data_version(manifest.data_version),
+        metadata={
+            "summary": ", ".join(f"{name} {value}" for name, value in config.settings.items()),
+            "sweep": config.sweep,
+            "settings": dg.MetadataValue.json(dict(config.settings)),
+            "reused": earlier is not None,
+            "spec_hash": manifest.spec_hash,
+            "rows_compared_on": len(rows[1]),
+            "mlflow_run": dg.MetadataValue.url(tracker.run_url(run_id)),
+            **readable(manifest.metrics),
+        },
+    )
+
+
+def _rows_and_spec(
+    author: str, config: SweepTrialConfig, base_model: BaseModelRef, project: Project, artifacts: ArtifactStore
+) -> tuple[Sides, TrainingSpec]:
+    """Return the rows of the trials of an author, train and compared on, and what a trial trains on them."""
+    dataset, kind = DATASETS[config.stage]
+    folder = artifacts.path(dataset, author)
+    files = [folder / f"{split}.parquet" for split in ("train", "validation")]
+    if not files[0].exists():
+        raise UserError(f"{dataset} of {author} was never built: run twin build {author} --until {dataset} first.")
+    train, compared = rows_to_compare_on(
+        [row for file in files if file.exists() for row in read_rows(file, kind)], seed=project.seed
+    )
+    version = str(rows_version([*train, *compared]).value)
+    place = artifacts.path(SWEEPS, f"{author}/rows-{version[:16]}")
+    for split, rows in (("train", train), ("test", compared)):
+        if not (place / f"{split}.parquet").exists():
+            with writing(place / f"{split}.parquet") as partial, refusals_told(place):
+                write_rows(partial, rows)
+    starts_from_sft = config.stage == "dpo"
+    own = getattr(load_author(project.authors_path, author).training, config.stage)
+    spec = TrainingSpec(
+        stage=config.stage,
+        author=author,
+        base_model=artifacts.address("sft_checkpoint", author) if starts_from_sft else base_model.location,
+        base_model_version=artifacts.manifest("sft_checkpoint", author).data_version
+        if starts_from_sft
+        else base_model.version,
+        base_model_revision=None if starts_from_sft else base_model.revision,
+        dataset_uri=artifacts.address(SWEEPS, f"{author}/rows-{version[:16]}"),
+        dataset_version=version,
+        output_uri=artifacts.address(SWEEPS, f"{author}/trial"),
+        hyperparameters=settings_of(config.stage, own, config.settings),
+        seed=project.seed,
+        chat_template=project.template.name,
+        chat_template_hash=project.template.hash,
+        code_version=PAYLOAD_VERSION,
+    )
+    address = artifacts.address(SWEEPS, f"{author}/{spec.spec_hash[:16]}")
+    return (train, compared), spec.model_copy(update={"output_uri": address})
+
+
+def _logged(
+    context: dg.AssetExecutionContext,
+    config: SweepTrialConfig,
+    spec: TrainingSpec,
+    earlier: Manifest | None,
+    trainer: LocalTrainer,
+    tracker: Tracker,
+) -> tuple[Manifest, str]:
+    """Train, or take over an earlier result; return it, and the run within the sweep's run that shows it."""
+    of_this_sweep = f"{config.sweep}/{spec.spec_hash[:16]}"
+    shown = tracker.find_run(spec.author, tag="sweep_trial", value=of_this_sweep)
+    if earlier and shown:
+        return earlier, shown
+    run_id = tracker.start_run(
+        ", ".join(f"{name} {value}" for name, value in config.settings.items()),
+        author=spec.author,
+        tags={
+            PARENT: tracker.sweep_run(str(spec.author), config.sweep),
+            "stage": "sweep_trial",
+            "sweep_trial": of_this_sweep,
+            "tries": spec.stage,
+            "trial_spec_hash": spec.spec_hash,
+            "dataset_version": spec.dataset_version,
+            "dagster_run": context.run_id,
+        },
+    )
+    try:
+        manifest = earlier or _trained(context, spec, run_id, trainer, tracker)
+    except BaseException:
+        tracker.finish_run(run_id, failed=True)
+        raise
+    tracker.finish_run(
+        run_id,
+        params=spec.hyperparameters.model_dump(),
+        metrics=manifest.metrics,
+        files={"manifest.json": manifest.model_dump_json(indent=2).encode()},
+    )
+    return manifest, run_id
+
+
+def _trained(
+    context: dg.AssetExecutionContext, spec: TrainingSpec, run_id: str, trainer: LocalTrainer, tracker: Tracker
+) -> Manifest:
+    """Train a trial, or take over a checkpoint that was whole when its run was killed."""
+    finished = trainer.finished(spec)
+    if finished:
+        return finished
+    return trainer.train(context, spec.model_copy(update={"tracking": tracker.tracking_run(run_id)})).manifest
