@@ -14,6 +14,7 @@ import dagster as dg
 import typer
 
 from jobs.jobs import SWEEP_JOB
+from resources.artifacts import ArtifactStore
 from resources.tracker import Tracker
 from twin_assets.collection.author_edits import set_training
 from twin_assets.collection.authors import load_author
@@ -28,9 +29,12 @@ from twin_assets.definitions import build_defs
 from twin_assets.errors import UserError
 from twin_assets.partitions import AUTHORS_PARTITION
 from twin_assets.settings import Settings
+from twin_assets.training.manifest import MANIFEST
 from twin_assets.training.sweeping import METRICS, Sweep, Trial, best_first, read_sweep, settings_of
 
 TRIAL = "sweep_trial"
+NEEDED = {"sft": ("base_model", "instruct_dataset"), "dpo": ("base_model", "preference_dataset", "sft_checkpoint")}
+"""What the trials of a stage read."""
 
 
 @dataclass(frozen=True)
@@ -59,16 +63,7 @@ def run_sweep(author: str, file: Path, *, max_runs: int, store: bool, ask: bool,
         as_json: Whether to print JSON.
     """
     settings = Settings.load()
-    policy = load_author(settings.authors_dir, author).training
-    sweep = read_sweep(file)
-    if sweep.size > max_runs:
-        raise UserError(
-            f"{file} asks for {sweep.size:,} trials, more than {max_runs}: list fewer values, sweep at random, "
-            f"or allow it with --max-runs {sweep.size}."
-        )
-    trials = sweep.trials()
-    for trial in trials:
-        settings_of(sweep.stage, getattr(policy, sweep.stage), trial)
+    sweep, trials = _planned(settings, author, file, max_runs)
     if not as_json:
         say(f"Sweep {sweep.id}: {len(trials)} trials of {sweep.stage} for {author}, by {sweep.metric}.")
     if ask and sys.stdin.isatty() and not typer.confirm("Train them?", err=True):
@@ -77,20 +72,56 @@ def run_sweep(author: str, file: Path, *, max_runs: int, store: bool, ask: bool,
         results = _run_trials(author, sweep, trials, settings, instance, progress)
     compared = [result for result in results if sweep.metric in result.figures]
     best = best_first([(one.trial, one.figures[sweep.metric]) for one in compared], sweep.metric)
-    order = [trial for trial, _ in best]
     if best:
         _close(settings, author, sweep, best)
-    results = sorted(results, key=lambda one: order.index(one.trial) if one.trial in order else len(order))
-    print_rows([_row(result, sweep) for result in results], title=f"Sweep {sweep.id} of {author}", as_json=as_json)
-    if order and store:
-        path = set_training(settings.authors_dir, author, sweep.stage, order[0])
+    _print(results, best, author, sweep, as_json=as_json)
+    if best and store:
+        path = set_training(settings.authors_dir, author, sweep.stage, best[0][0])
         if not as_json:
             say(f"The best settings stand in {path.name} under training: {sweep.stage}. Next: twin build {author}")
-    for result in results:
-        if result.why:
-            complain(f"{_named(result.trial)}: {result.why}")
     if len(compared) < len(results):
         raise typer.Exit(1)
+
+
+def _planned(settings: Settings, author: str, file: Path, max_runs: int) -> tuple[Sweep, list[Trial]]:
+    """Read a sweep and its trials, and refuse what cannot be trained before anything is.
+
+    Raises:
+        UserError: If there is no such author, the file is not usable, or asks for too much.
+    """
+    own = load_author(settings.authors_dir, author).training
+    sweep = read_sweep(file)
+    artifacts = ArtifactStore.from_settings(settings)
+    if missing := [asset for asset in NEEDED[sweep.stage] if not _is_there(artifacts, asset, author)]:
+        raise UserError(f"{missing[0]} of {author} was never built: run twin build {author} first.")
+    if sweep.size > max_runs:
+        raise UserError(
+            f"{file} asks for {sweep.size:,} trials, more than {max_runs}: list fewer values, sweep at random, "
+            f"or allow it with --max-runs {sweep.size}."
+        )
+    trials = sweep.trials()
+    for trial in trials:
+        settings_of(sweep.stage, getattr(own, sweep.stage), trial)
+    return sweep, trials
+
+
+def _is_there(artifacts: ArtifactStore, asset: str, author: str) -> bool:
+    """Return whether there is a base model, or something in the folder of a dataset or checkpoint."""
+    if asset == "base_model":
+        return artifacts.path(asset, suffix=".json").exists()
+    return any((artifacts.path(asset, author) / name).exists() for name in ("train.parquet", MANIFEST))
+
+
+def _print(
+    results: Sequence[Result], best: Sequence[tuple[Trial, float]], author: str, sweep: Sweep, *, as_json: bool
+) -> None:
+    """Print all trials, the best first, and say why those failed that did."""
+    order = [trial for trial, _ in best]
+    ranked = sorted(results, key=lambda one: order.index(one.trial) if one.trial in order else len(order))
+    print_rows([_row(result, sweep) for result in ranked], title=f"Sweep {sweep.id} of {author}", as_json=as_json)
+    for result in ranked:
+        if result.why:
+            complain(f"{_named(result.trial)}: {result.why}")
 
 
 def _run_trials(

@@ -20,10 +20,12 @@ from twin_assets.errors import UserError
 from twin_assets.partitions import authors_partitions
 from twin_assets.reporting import OWNERS, data_version, readable, rows_version
 from twin_assets.training.assets import PAYLOAD_VERSION
+from twin_assets.training.defaults import resolve
+from twin_assets.training.hyperparameters import DPOHyperparameters, SFTHyperparameters
 from twin_assets.training.manifest import Manifest
 from twin_assets.training.spec import TrainingSpec
 from twin_assets.training.storage import remove_folder
-from twin_assets.training.sweeping import Row, rows_to_compare_on, settings_of
+from twin_assets.training.sweeping import Row, rows_to_compare_on
 
 PARENT = "mlflow.parentRunId"
 """The tag by which MLflow shows a run within another."""
@@ -43,7 +45,9 @@ class SweepTrialConfig(dg.Config):
 
     sweep: str = Field(min_length=1, description="Id of the sweep; its trials stand together in MLflow")
     stage: Literal["sft", "dpo"] = Field(description="Which training is tried")
-    settings: dict[str, Any] = Field(description="The settings that are tried; the rest is as the author file says")
+    settings: dict[str, Any] = Field(
+        description="The settings that are tried; the rest is as in the author's own training"
+    )
 
 
 @dg.asset(
@@ -115,19 +119,24 @@ def _rows_and_spec(
             with writing(place / f"{split}.parquet") as partial, refusals_told(place):
                 write_rows(partial, rows)
     starts_from_sft = config.stage == "dpo"
-    own = getattr(load_author(project.authors_path, author).training, config.stage)
+    start = artifacts.manifest("sft_checkpoint", author) if starts_from_sft else None
     spec = TrainingSpec(
         stage=config.stage,
         author=author,
         base_model=artifacts.address("sft_checkpoint", author) if starts_from_sft else base_model.location,
-        base_model_version=artifacts.manifest("sft_checkpoint", author).data_version
-        if starts_from_sft
-        else base_model.version,
+        base_model_version=start.data_version if start else base_model.version,
         base_model_revision=None if starts_from_sft else base_model.revision,
         dataset_uri=artifacts.address(SWEEPS, f"{author}/rows-{version[:16]}"),
         dataset_version=version,
         output_uri=artifacts.address(SWEEPS, f"{author}/trial"),
-        hyperparameters=settings_of(config.stage, own, config.settings),
+        hyperparameters=resolve(
+            SFTHyperparameters if config.stage == "sft" else DPOHyperparameters,
+            run=config.settings,
+            author=getattr(load_author(project.authors_path, author).training, config.stage),
+            author_file=project.authors_path / f"{author}.yaml",
+            field=f"training.{config.stage}",
+            n_parameters=int(start.metrics["parameters"]) if start else base_model.n_parameters,
+        ).settings,
         seed=project.seed,
         chat_template=project.template.name,
         chat_template_hash=project.template.hash,

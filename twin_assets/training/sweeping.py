@@ -44,7 +44,7 @@ METRICS: Final[dict[str, Literal["lowest", "highest"]]] = {
 
 DEFAULT_METRIC: Final = {"sft": "eval_loss", "dpo": "reward_accuracy"}
 
-SHAPES_THE_LOSS = frozenset({"beta", "sft_weight"})
+SHAPES_THE_LOSS = frozenset({"beta", "sft_weight", "loss"})
 """Settings of preference optimisation with which the loss itself is another: losses then cannot be compared."""
 
 SET_ASIDE = 0.15

@@ -45,12 +45,11 @@ def test_settings_that_were_not_there_come_below_what_was(authors):
 
 
 def test_an_author_file_that_says_nothing_of_training_gets_a_section(authors):
-    (authors / "ann.yaml").write_text(FILE.partition("training:")[0])
+    silent = FILE.partition("training:")[0]
+    (authors / "ann.yaml").write_text(silent)
     set_training(authors, "ann", "sft", {"lora_rank": 8})
 
-    assert (authors / "ann.yaml").read_text() == FILE.partition("training:")[
-        0
-    ] + "training:\n  sft:\n    lora_rank: 8\n"
+    assert (authors / "ann.yaml").read_text() == silent + "training:\n  sft:\n    lora_rank: 8\n"
 
 
 @pytest.mark.parametrize("value", [1e-05, 2.5e-07, 1e-3, 4, True, "lora"])

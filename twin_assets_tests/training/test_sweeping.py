@@ -98,7 +98,7 @@ def test_the_same_file_is_the_same_sweep_and_another_value_makes_another(read):
         (("method: grid", "method: grid\nmetric: reward_margin"), "sft has no reward_margin"),
         (("stage: sft", "stage: pretrain"), "stage: Input should be 'sft' or 'dpo'"),
         (("method: grid", "method: grid\nbudget: 3"), "budget: Extra inputs are not permitted"),
-        (("method: grid", "method: [grid"), "line 5: not valid YAML"),
+        (("method: grid", "method: [grid"), "line 4: not valid YAML"),
     ],
 )
 def test_a_sweep_that_cannot_be_run_is_refused_in_one_sentence(change, sentence, read):
@@ -139,10 +139,8 @@ def test_trials_are_compared_on_the_validation_side_and_see_nothing_of_the_test_
 
 
 def test_without_a_validation_side_whole_documents_of_the_training_side_are_set_aside():
-    rows = [row(f"d{number % 10}", "train", number) for number in range(40)] + [
-        row("held-out", "test"),
-        row("", "train"),
-    ]
+    rows = [row(f"d{number % 10}", "train", number) for number in range(40)]
+    rows += [row("held-out", "test"), row("", "train")]
     train, compared = rows_to_compare_on(rows, seed=0)
 
     aside = {one.document_id for one in compared}
