@@ -10,6 +10,7 @@ import dagster as dg
 from pydantic import Field
 
 from resources.artifacts import ArtifactStore, refusals_told, writing
+from resources.estimator import Estimator
 from resources.io_managers import read_rows, write_rows
 from resources.project import Project
 from resources.tracker import Tracker
@@ -66,6 +67,7 @@ def sweep_trial(
     project: Project,
     artifacts: ArtifactStore,
     trainer: LocalTrainer,
+    estimator: Estimator,
     tracker: Tracker,
 ) -> dg.MaterializeResult[None]:
     """One trial of a sweep: a training with other settings, to compare by its figures; nothing reads it.
@@ -81,7 +83,7 @@ def sweep_trial(
     rows, spec = _rows_and_spec(author, config, base_model, project, artifacts)
     kept = artifacts.path(SWEEPS, f"{author}/{spec.spec_hash[:16]}", ".json")
     earlier = Manifest.model_validate_json(kept.read_text(encoding="utf-8")) if kept.exists() else None
-    manifest, run_id = _logged(context, config, spec, earlier, trainer, tracker)
+    manifest, run_id = _logged(context, config, spec, earlier, trainer, estimator, tracker)
     if earlier is None:
         artifacts.write_text(kept, manifest.model_dump_json(indent=2) + "\n")
     remove_folder(spec.output_uri)
@@ -152,6 +154,7 @@ def _logged(
     spec: TrainingSpec,
     earlier: Manifest | None,
     trainer: LocalTrainer,
+    estimator: Estimator,
     tracker: Tracker,
 ) -> tuple[Manifest, str]:
     """Train, or take over an earlier result; return it, and the run within the sweep's run that shows it."""
@@ -173,7 +176,7 @@ def _logged(
         },
     )
     try:
-        manifest = earlier or _trained(context, spec, run_id, trainer, tracker)
+        manifest = earlier or _trained(context, spec, run_id, trainer, estimator, tracker)
     except BaseException:
         tracker.finish_run(run_id, failed=True)
         raise
@@ -187,10 +190,17 @@ def _logged(
 
 
 def _trained(
-    context: dg.AssetExecutionContext, spec: TrainingSpec, run_id: str, trainer: LocalTrainer, tracker: Tracker
+    context: dg.AssetExecutionContext,
+    spec: TrainingSpec,
+    run_id: str,
+    trainer: LocalTrainer,
+    estimator: Estimator,
+    tracker: Tracker,
 ) -> Manifest:
     """Train a trial, or take over a checkpoint that was whole when its run was killed."""
     finished = trainer.finished(spec)
     if finished:
         return finished
+    # Before anything is started or paid for.
+    context.add_output_metadata(estimator.check(context, spec))
     return trainer.train(context, spec.model_copy(update={"tracking": tracker.tracking_run(run_id)})).manifest
