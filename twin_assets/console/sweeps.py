@@ -91,9 +91,6 @@ def _planned(settings: Settings, author: str, file: Path, max_runs: int) -> tupl
     """
     own = load_author(settings.authors_dir, author).training
     sweep = read_sweep(file)
-    artifacts = ArtifactStore.from_settings(settings)
-    if missing := [asset for asset in NEEDED[sweep.stage] if not _is_there(artifacts, asset, author)]:
-        raise UserError(f"{missing[0]} of {author} was never built: run twin build {author} first.")
     if sweep.size > max_runs:
         raise UserError(
             f"{file} asks for {sweep.size:,} trials, more than {max_runs}: list fewer values, sweep at random, "
@@ -102,6 +99,9 @@ def _planned(settings: Settings, author: str, file: Path, max_runs: int) -> tupl
     trials = sweep.trials()
     for trial in trials:
         settings_of(sweep.stage, getattr(own, sweep.stage), trial)
+    artifacts = ArtifactStore.from_settings(settings)
+    if missing := [asset for asset in NEEDED[sweep.stage] if not _is_there(artifacts, asset, author)]:
+        raise UserError(f"{missing[0]} of {author} was never built: run twin build {author} first.")
     return sweep, trials
 
 

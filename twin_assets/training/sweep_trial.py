@@ -75,7 +75,8 @@ def sweep_trial(
     `twin sweep` starts one run after the other; nothing starts it by itself. It is trained on the training side and
     compared on the validation side, never on the test side. What is kept is the result, under the hash of what was
     trained: the same settings on the same rows are not trained again, in whichever sweep. The weights are not kept,
-    because the checkpoint with the best settings is trained on more rows than a trial.
+    because the checkpoint with the best settings is trained on more rows than a trial. A trial of DPO starts from the
+    author's SFT checkpoint; where documents of the training side are set aside, that one has seen them.
 
     If training fails or is cancelled, the next run of the same trial starts clean.
     """
