@@ -65,7 +65,7 @@ def run_sweep(author: str, file: Path, *, max_runs: int, store: bool, ask: bool,
     settings = Settings.load()
     sweep, trials = _planned(settings, author, file, max_runs)
     if not as_json:
-        say(f"Sweep {sweep.id}: {len(trials)} trials of {sweep.stage} for {author}, by {sweep.metric}.")
+        say(f"Sweep {sweep.id} of {sweep.stage} for {author}, by {sweep.metric}; trials: {len(trials)}.")
     if ask and sys.stdin.isatty() and not typer.confirm("Train them?", err=True):
         raise UserError("Nothing was trained.")
     with local_instance(settings) as instance, RunProgress(quiet=as_json) as progress:
