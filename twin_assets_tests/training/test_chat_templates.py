@@ -182,14 +182,14 @@ def test_the_loss_covers_the_answer_and_its_end_token_for_token(name, models, tm
 
 @EVERY
 def test_of_a_pair_both_answers_end_once_and_the_question_is_no_part_of_them(name, models, tmp_path):
-    from twin_assets.training.payload.dpo import dpo_trainer
+    from twin_assets.training.payload.dpo import preference_trainer
     from twin_assets.training.payload.reporting import ReportingCallback
     from twin_assets.training.payload.runtime import load_tokenizer
 
     spec = spec_of(name, models, "dpo")
     tokenizer = load_tokenizer(spec)
     row = row_of("dpo", 0, "train")
-    trainer = dpo_trainer(
+    trainer = preference_trainer(
         spec, [row], [], tokenizer=tokenizer, work=tmp_path / "work", callback=ReportingCallback(Quiet(), None)
     )
     pair = trainer.train_dataset[0]
