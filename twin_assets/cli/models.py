@@ -1,4 +1,4 @@
-"""`twin estimate` and `twin promote`: what training an author's model will take, and which version is the champion."""
+"""`twin models`, `promote`, `rollback` and `estimate`: an author's versions, the champion, and what training takes."""
 
 from pathlib import Path
 from typing import Annotated
@@ -11,14 +11,24 @@ app = typer.Typer()
 
 
 @app.command()
+def models(author: AuthorArgument, as_json: JsonOption = False) -> None:
+    """List the versions of an author's model: what each was trained on, how it scores, and what the gate decided."""
+    from twin_assets.console.models import show_models
+
+    show_models(author, as_json=as_json)
+
+
+@app.command()
 def promote(
     author: AuthorArgument,
-    version: Annotated[str, typer.Argument(help="Version number in the registry, as the MLflow UI shows it.")],
+    version: Annotated[str, typer.Argument(help="Version number in the registry, as `twin models` shows it.")],
+    reason: Annotated[str | None, typer.Option(help="Why, in a sentence; kept with the version.")] = None,
+    force: Annotated[bool, typer.Option(help="Promote it although a check of it did not pass.")] = False,
 ) -> None:
-    """Make a registered version the champion by hand, and write down that a person did."""
+    """Make a registered version the champion by hand, or approve a candidate, and write down that a person did."""
     from twin_assets.console.models import promote_version
 
-    promote_version(author, version)
+    promote_version(author, version, reason=reason, force=force)
 
 
 @app.command()
@@ -43,3 +53,14 @@ def estimate(
     from twin_assets.console.estimating import show_estimate
 
     show_estimate(author, instance=instance, config=config, as_json=as_json)
+
+
+@app.command()
+def rollback(
+    author: AuthorArgument,
+    reason: Annotated[str, typer.Option(help="Why, in a sentence; kept with both versions.")],
+) -> None:
+    """Make the champion before the champion again; the gate does not undo it."""
+    from twin_assets.console.models import roll_back_champion
+
+    roll_back_champion(author, reason=reason)

@@ -1,30 +1,122 @@
 """What the commands about registered models do: an author's versions, and which of them is the champion."""
 
+import getpass
+from typing import Any
+
 from resources.artifacts import ArtifactStore
-from resources.tracker import CHAMPION, Tracker, registered_name
+from resources.tracker import CHAMPION, ModelVersion, Tracker, registered_name
 from twin_assets.collection.authors import load_author
 from twin_assets.console.instance import local_instance
-from twin_assets.console.saying import say
+from twin_assets.console.saying import complain, say
+from twin_assets.console.tables import print_rows
 from twin_assets.errors import UserError
-from twin_assets.inference.promoting import BY_HAND, record_promotion
-from twin_assets.inference.registration import BY_A_PERSON, PROMOTED_BY, PROMOTED_OVER
+from twin_assets.inference.aliases import BY_A_PERSON, AliasMove, make_champion, roll_back
+from twin_assets.inference.card import PROMOTION
+from twin_assets.inference.deletions import deleted_of, documents_there
+from twin_assets.inference.promoting import record_promotion
 from twin_assets.settings import Settings
 
+BY_HAND = "promoted by hand with `twin promote`"
 
-def promote_version(author: str, version: str) -> None:
-    """Make a registered version the champion by hand: in the registry, in the registration, and for what reads it."""
+
+def promote_version(author: str, version: str, *, reason: str | None = None, force: bool = False) -> None:
+    """Make a registered version the champion by hand: in the registry, in the registration, and for what reads it.
+
+    Raises:
+        UserError: If there is no such version; or if something is known against it, and nobody insists.
+    """
+    settings, tracker, name = _registry(author)
+    versions = {item.version: item for item in tracker.versions(name)}
+    if version not in versions:
+        raise UserError(f"{name} has no version {version!r}; it has: {', '.join(versions) or 'none yet'}.")
+    if against := _known_against(versions[version], tracker, settings):
+        if not force:
+            raise UserError(
+                f"Against version {version} of {name}: {'; '.join(against)}. Use --force to promote it all the same."
+            )
+        complain(f"Against version {version} of {name}: {'; '.join(against)}.")
+    why = f"{BY_HAND}: {reason}" if reason else BY_HAND
+    moves = make_champion(tracker, name, version, who=f"{_user()}, with `twin promote`", why=why, by=BY_A_PERSON)
+    _record(settings, tracker, author, version, moves, why)
+    say(f"Version {version} of {name} is the champion now: {tracker.version_url(name, version)}")
+
+
+def roll_back_champion(author: str, *, reason: str) -> None:
+    """Make the champion before the champion again, and write down why.
+
+    Raises:
+        UserError: If there was none before.
+    """
+    settings, tracker, name = _registry(author)
+    moves = roll_back(tracker, name, who=f"{_user()}, with `twin rollback`", why=reason)
+    champion = next(move for move in moves if move.alias == CHAMPION)
+    version = str(champion.now)
+    _record(settings, tracker, author, version, moves, f"rolled back from version {champion.before}: {reason}")
+    say(
+        f"Version {version} of {name} is the champion again, and not {champion.before}: "
+        f"{tracker.version_url(name, version)}"
+    )
+
+
+def show_models(author: str, *, as_json: bool) -> None:
+    """Print the versions of an author's model: what each was trained on, how it scores, and what was decided."""
+    settings, tracker, name = _registry(author)
+    there = documents_there(ArtifactStore.from_settings(settings))
+    rows = [_row(version, tracker, there) for version in tracker.versions(name)]
+    if not rows and not as_json:
+        say(f"{name} has no version yet: `twin build {author}` registers the first ones.")
+        return
+    print_rows(rows, title=f"{name}, by version", as_json=as_json)
+
+
+def _row(version: ModelVersion, tracker: Tracker, there: frozenset[str]) -> dict[str, Any]:
+    tags = version.tags
+    deleted = deleted_of(version, tracker, there)
+    return {
+        "version": version.version,
+        "stage": tags.get("stage"),
+        "aliases": version.aliases,
+        "instruct dataset": tags.get("instruct_dataset"),
+        "preference dataset": tags.get("preference_dataset"),
+        "documents": tags.get("documents"),
+        "rows": tags.get("rows"),
+        "base model": tags.get("base_model_name"),
+        "perplexity": tags.get("perplexity"),
+        "likeness": tags.get("likeness"),
+        "deleted since": "not known" if deleted is None else len(deleted),
+        "verdict": tags.get(PROMOTION, "not the candidate"),
+    }
+
+
+def _known_against(version: ModelVersion, tracker: Tracker, settings: Settings) -> list[str]:
+    """Return what a person should know before they make a version the champion."""
+    against = []
+    if red := version.tags.get("checks_failed"):
+        against.append(f"these of its checks did not pass when it was registered: {red}")
+    deleted = deleted_of(version, tracker, documents_there(ArtifactStore.from_settings(settings)))
+    if deleted:
+        against.append(f"{len(deleted)} of the documents that it was trained on have been deleted since")
+    return against
+
+
+def _record(settings: Settings, tracker: Tracker, author: str, version: str, moves: list[AliasMove], why: str) -> None:
+    address = tracker.version_url(registered_name(author), version)
+    with local_instance(settings) as instance:
+        record_promotion(
+            instance, ArtifactStore.from_settings(settings), author, version, moves=moves, reason=why, address=address
+        )
+
+
+def _registry(author: str) -> tuple[Settings, Tracker, str]:
     settings = Settings.load()
     load_author(settings.authors_dir, author)
-    tracker = Tracker.from_settings(settings)
-    name = registered_name(author)
-    known = [item.version for item in tracker.versions(name)]
-    if version not in known:
-        raise UserError(f"{name} has no version {version!r}; it has: {', '.join(known) or 'none yet'}.")
-    # The gate reads what a person knew then: what was there already is not promoted over their choice.
-    by_hand = {"promotion": BY_HAND, PROMOTED_BY: BY_A_PERSON, PROMOTED_OVER: max(known, key=int)}
-    tracker.set_tags(name, version, by_hand)
-    tracker.set_alias(name, CHAMPION, version)
-    address = tracker.version_url(name, version)
-    with local_instance(settings) as instance:
-        record_promotion(instance, ArtifactStore.from_settings(settings), author, version, address=address)
-    say(f"Version {version} of {name} is the champion now: {address}")
+    return settings, Tracker.from_settings(settings), registered_name(author)
+
+
+def _user() -> str:
+    """Return who is at the command line, as the machine knows them."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        # A container may run as a number that has no name.
+        return "a person"

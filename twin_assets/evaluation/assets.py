@@ -8,7 +8,7 @@ from resources.artifacts import ArtifactStore
 from resources.embedder import Embedder
 from resources.io_managers import EVERY_AUTHOR
 from resources.project import Project
-from resources.tracker import CHAMPION, Tracker, registered_name
+from resources.tracker import CHAMPION, DatasetUsed, Tracker, registered_name
 from resources.vector_store import VectorStore
 from twin_assets.automation import follow_inputs
 from twin_assets.collection.authors import author_names, load_author
@@ -35,7 +35,8 @@ from twin_assets.inference.base import base_to_ask
 from twin_assets.inference.generation import CausalModel
 from twin_assets.observed_settings import SETTINGS
 from twin_assets.partitions import authors_partitions
-from twin_assets.reporting import OWNERS, data_version, picture, readable
+from twin_assets.reporting import OWNERS, data_version, picture, readable, rows_version
+from twin_assets.tracking import columns_of
 from twin_assets.training.chat_template import ChatTemplate
 from twin_assets.training.manifest import read_manifest
 
@@ -112,7 +113,7 @@ def style_profile(
     pool="gpu",
     owners=OWNERS,
     kinds={"json", "html", "mlflow"},
-    code_version="2",
+    code_version="3",
     io_manager_key="reports",
     automation_condition=follow_inputs(),
 )
@@ -166,6 +167,7 @@ def eval_report(
             "seed": str(project.seed),
         },
         seed=project.seed,
+        training_texts=[document.text for document in own if split[document.document_id] == "train"],
     )
     names = author_names(project.authors_path, style_profile)
     style_path = artifacts.path("eval_report", author, ".style.html")
@@ -177,6 +179,16 @@ def eval_report(
         figures=figures_of(report),
         artifacts=artifacts,
         tracker=tracker,
+        inputs=[
+            DatasetUsed(
+                name=f"held-out documents of {author}",
+                version=str(rows_version(held_out).value),
+                uri=str(artifacts.path("cleaned_documents", author, ".parquet")),
+                context="evaluation",
+                rows=len(held_out),
+                columns=columns_of(CleanedDocument),
+            )
+        ],
     )
     bars = plots.perplexity_bars({scores.model: scores.perplexity.perplexity for scores in report.models})
     return dg.MaterializeResult(

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from twin_assets.documents import CleanedDocument, InstructRow
 from twin_assets.errors import UserError
+from twin_assets.evaluation.faults import Recitals, text_faults
 from twin_assets.evaluation.likeness import (
     Attribution,
     Likeness,
@@ -135,6 +136,7 @@ def compile_report(
     attribution: Attribution | None,
     provenance: Mapping[str, str],
     seed: int,
+    training_texts: Sequence[str] = (),
 ) -> EvalReport:
     """Turn the answers of the models into a report.
 
@@ -148,7 +150,9 @@ def compile_report(
         attribution: How well the authors can be told apart, where that could be measured.
         provenance: What went in, by name.
         seed: Seed of the bootstrap.
+        training_texts: The documents that the tuned models learnt from, which none should recite.
     """
+    recitals = Recitals(training_texts)
     sets = {model: list(answers.texts.values()) for model, answers in measured.items()}
     likeness, note = _likeness(
         {**sets, HUMAN: [document.text for document in held_out]}, profiles, own=author, seed=seed
@@ -159,6 +163,7 @@ def compile_report(
             version=answers.version,
             perplexity=_perplexity(answers, seed),
             likeness=likeness.get(model),
+            faults=text_faults(answers.texts, recitals),
         )
         for model, answers in sorted(measured.items(), key=lambda item: item[0] != BASE)
     )

@@ -1,19 +1,27 @@
-"""The promotion gate: whether a freshly trained model becomes the champion, as a pure function of two sets of scores.
+"""The promotion gate: whether a freshly trained model becomes the champion, as a pure function of what was measured.
 
-It decides and says why; aliases are moved elsewhere. Differences count only outside the noise of a 95 % bootstrap
-interval, paired over the held-out documents that both models read.
+It decides and says why, clause by clause; aliases are moved elsewhere. Differences count only outside the noise of a
+95 % bootstrap interval, paired over what both models were given: held-out documents to read, prompts to answer. Why
+each clause is as strict as it is stands in docs/decisions/0014-promotion-gate.md.
 """
+
+from collections.abc import Sequence
+from typing import Literal
 
 from pydantic import Field
 
 from twin_assets.documents import Entity
 from twin_assets.evaluation.bootstrap import Interval
+from twin_assets.evaluation.faults import FLOORS, WORDS
 from twin_assets.evaluation.likeness import Likeness
 from twin_assets.evaluation.perplexity import bits_saved, shared_documents
 from twin_assets.evaluation.reports import ModelScores, label_of
 
 MIN_DOCUMENTS = 3
 """Fewest shared held-out documents to judge by; with fewer, an interval over documents means nothing."""
+
+MIN_PROMPTS = 8
+"""Fewest prompts to pair likeness over: an interval over fewer texts is too narrow to be believed (`likeness`)."""
 
 BLOCK_TOLERANCE = 0.05
 """How far two block sizes may differ, relatively, for Deltas to compare: noise falls with the root of the words."""
@@ -22,11 +30,40 @@ DPO_MAY_COST = 0.05
 """How much held-out perplexity, relatively, DPO may give up for a likeness that is nearer outside the noise."""
 
 
+class CheckState(Entity):
+    """How a check of a checkpoint or of its evaluation stands."""
+
+    name: str = Field(description="Asset and check")
+    blocking: bool = Field(description="Whether it blocks what comes after its asset")
+    state: Literal["passed", "warned", "failed", "missing"] = Field(
+        description="On what its asset holds now; warned: failed, and is a warning only"
+    )
+
+    @property
+    def is_green(self) -> bool:
+        """Whether it stands in the way of no promotion: a blocking check has to have passed, another must not fail."""
+        return self.state == "passed" or (not self.blocking and self.state != "failed")
+
+
+class Clause(Entity):
+    """One thing that the gate asks for."""
+
+    name: Literal["perplexity", "likeness", "floors", "checks", "approval"] = Field(description="What is asked for")
+    passed: bool = Field(description="Whether the candidate has it")
+    words: str = Field(description="What was found, in words and numbers")
+
+
 class Verdict(Entity):
     """The decision of the gate."""
 
     promote: bool = Field(description="Whether the candidate becomes the champion")
     reason: str = Field(description="Why, in words and numbers")
+    clauses: tuple[Clause, ...] = Field(default=(), description="What was asked for, one by one")
+
+    @property
+    def waits_for_approval(self) -> bool:
+        """Whether a person's approval is all that is missing."""
+        return [clause.name for clause in self.clauses if not clause.passed] == ["approval"]
 
 
 class Choice(Entity):
@@ -41,48 +78,154 @@ def verdict(
     champion: ModelScores | None,
     *,
     base: ModelScores,
+    checks: Sequence[CheckState],
+    nearer_by: Interval | None = None,
+    approve_with: str | None = None,
     min_documents: int = MIN_DOCUMENTS,
     seed: int = 0,
 ) -> Verdict:
     """Decide whether `candidate` is promoted.
 
-    Without a champion, it has to beat the base model on held-out perplexity outside the noise. With one, it has to
-    beat the champion there, and its likeness to the author must not be worse outside the noise. Models compare on the
-    held-out documents that both read, by bits per byte, so that an author who grew or a new tokenizer changes nothing.
+    With a champion, the candidate has to be less surprised by the held-out documents and nearer to the author, both
+    outside the noise. Without one, its rival is the base model, which serves nobody: it has to be less surprised, and
+    not further from the author. Either way it must keep every floor, lose to the rival on nothing that has one, and
+    every check of it must be green; and, where the author asks for it, a person has to approve.
 
     Args:
         candidate: Scores of the new model.
         champion: Scores of the present champion, None when there is none.
         base: Scores of the candidate's base model.
+        checks: The checks of the candidate's checkpoint and of its evaluation.
+        nearer_by: By how much the candidate's Delta is below the rival's, paired over prompts (`likeness_gain`);
+            without it, the two intervals are compared.
+        approve_with: The command by which a person approves, where one has to.
         min_documents: Fewest shared documents to judge by.
         seed: Seed of the bootstrap.
     """
     rival = base if champion is None else champion
-    name = f"the base model ({base.version})" if champion is None else f"the champion ({champion.version})"
+    name = f"the base model ({_short(base)})" if champion is None else f"the champion ({_short(champion)})"
+    clauses = [
+        _on_perplexity(candidate, rival, name, min_documents=min_documents, seed=seed),
+        _on_likeness(candidate, rival, nearer_by, must_be_nearer=champion is not None),
+        _on_floors(candidate, champion, seed=seed),
+        _on_checks(checks),
+    ]
+    earned = all(clause.passed for clause in clauses)
+    if approve_with:
+        clauses.append(Clause(name="approval", passed=False, words=f"a person has to approve it: `{approve_with}`"))
+    promote = earned and not approve_with
+    first = "There is no champion yet. " if champion is None else ""
+    return Verdict(
+        promote=promote, reason=first + _told(candidate, name, clauses, earned=earned), clauses=tuple(clauses)
+    )
+
+
+def _told(candidate: ModelScores, rival: str, clauses: Sequence[Clause], *, earned: bool) -> str:
+    """Return the verdict as a sentence or two: what speaks against the candidate first, then what speaks for it."""
+    against = [clause.words for clause in clauses if not clause.passed]
+    speaking_for = [clause.words for clause in clauses if clause.passed]
+    who = f"{label_of(candidate.model)} ({_short(candidate)})"
+    if earned and against:
+        return f"{who} beats {rival}, and waits for approval: {against[0]}. {_sentence(speaking_for)}"
+    if earned:
+        return f"{who} beats {rival}. {_sentence(speaking_for)}"
+    also = f" Otherwise: {'; '.join(speaking_for)}." if speaking_for else ""
+    return f"{who} does not beat {rival}: {'; '.join(against)}.{also}"
+
+
+def _on_perplexity(candidate: ModelScores, rival: ModelScores, name: str, *, min_documents: int, seed: int) -> Clause:
+    """Ask for fewer bits per byte on the documents that both read: neither more documents nor a tokenizer is a gain."""
     shared = len(shared_documents(candidate.perplexity, rival.perplexity))
     if shared == 0:
-        return _not_promoted(
-            f"{_named(candidate)} and {name} were measured on no held-out document in common, so they cannot be "
-            f"compared: evaluate {name} on the present held-out documents, or promote by hand."
+        return Clause(
+            name="perplexity",
+            passed=False,
+            words=f"it and {name} were measured on no held-out document in common, so they cannot be compared",
         )
     if shared < min_documents:
-        return _not_promoted(
-            f"{_named(candidate)} and {name} share {_documents(shared)}, and a judgement needs at least "
-            f"{min_documents}: add writings, or promote by hand."
+        return Clause(
+            name="perplexity",
+            passed=False,
+            words=f"it and {name} share {_documents(shared)}, and a judgement needs at least {min_documents}: "
+            "add writings",
         )
     saved = bits_saved(candidate.perplexity, rival.perplexity, seed=seed)
-    on = _measured_on(candidate, rival, shared)
-    if saved.low <= 0:
-        return _not_promoted(f"{_named(candidate)} does not beat {name} outside the noise: {_bits(saved)} {on}.")
-    if champion is None:
-        return Verdict(
-            promote=True,
-            reason=f"There is no champion yet, and {_named(candidate)} beats {name}: {_bits(saved)} {on}.",
+    better = "it is less surprised" if saved.low > 0 else "it is not less surprised outside the noise"
+    return Clause(
+        name="perplexity",
+        passed=saved.low > 0,
+        words=f"{better}, {_bits(saved)} {_measured_on(candidate, rival, shared)}",
+    )
+
+
+def _on_likeness(
+    candidate: ModelScores, rival: ModelScores, nearer_by: Interval | None, *, must_be_nearer: bool
+) -> Clause:
+    """Ask for texts nearer to the author; of a first model, for texts no further away than the base model's."""
+    if nearer_by is not None and nearer_by.n >= MIN_PROMPTS:
+        side = 1 if nearer_by.low > 0 else -1 if nearer_by.high < 0 else 0
+        numbers = f"Delta lower by {nearer_by.text()}, paired over {nearer_by.n} prompts"
+    elif candidate.likeness is None or rival.likeness is None:
+        return Clause(
+            name="likeness",
+            passed=not must_be_nearer,
+            words="the likeness of one of them was not measured, for want of generated text",
         )
-    objection, compared = _objection(candidate.likeness, champion.likeness)
-    if objection:
-        return _not_promoted(f"{_named(candidate)} beats {name} ({_bits(saved)} {on}), but {compared}.")
-    return Verdict(promote=True, reason=f"{_named(candidate)} beats {name}: {_bits(saved)} {on}, and {compared}.")
+    elif not _comparable(candidate.likeness, rival.likeness):
+        return Clause(
+            name="likeness",
+            passed=False,
+            words="their likeness does not compare, because it was measured on blocks of "
+            f"{candidate.likeness.block_words:,} and {rival.likeness.block_words:,} words",
+        )
+    else:
+        side = -candidate.likeness.to_own.side_of(rival.likeness.to_own)
+        numbers = f"Delta {candidate.likeness.to_own.text()} against {rival.likeness.to_own.text()}, not paired"
+    words = {
+        1: "what it writes is more like the author",
+        0: "what it writes is as like the author within the noise",
+        -1: "what it writes is less like the author",
+    }[side]
+    return Clause(name="likeness", passed=side > 0 or (side == 0 and not must_be_nearer), words=f"{words} ({numbers})")
+
+
+def _on_floors(candidate: ModelScores, champion: ModelScores | None, *, seed: int) -> Clause:
+    """Ask that every metric with a floor is above it, and none worse than the champion's outside the noise."""
+    if candidate.faults is None:
+        return Clause(name="floors", passed=False, words="the faults of its texts were not measured: build eval_report")
+    found, wrong = [], []
+    for metric, floor in FLOORS.items():
+        mean = candidate.faults.mean(metric, seed=seed)
+        gain = candidate.faults.gain(champion.faults, metric, seed=seed) if champion and champion.faults else None
+        share = f"{mean.estimate:.0%} {WORDS[metric]}"
+        if mean.estimate < floor:
+            wrong.append(f"{share}, under the floor of {floor:.0%}")
+        elif gain is not None and gain.high < 0:
+            wrong.append(f"{share}, fewer than the champion's by {-gain.estimate:.1%} outside the noise")
+        else:
+            found.append(share)
+    return Clause(
+        name="floors", passed=not wrong, words="; ".join(wrong) if wrong else f"no floor is missed ({', '.join(found)})"
+    )
+
+
+def _on_checks(checks: Sequence[CheckState]) -> Clause:
+    """Ask that every check is green; one that has not run is not."""
+    red = [
+        f"{check.name} {'has not run' if check.state == 'missing' else check.state}"
+        for check in checks
+        if not check.is_green
+    ]
+    if not any(check.blocking for check in checks):
+        return Clause(name="checks", passed=False, words="there is no blocking check of it")
+    if red:
+        return Clause(name="checks", passed=False, words=f"{len(red)} of its checks are not green: {', '.join(red)}")
+    warned = sum(check.state == "warned" for check in checks)
+    return Clause(
+        name="checks",
+        passed=True,
+        words=f"its {len(checks)} checks are green" + (f", {warned} with a warning" if warned else ""),
+    )
 
 
 def better_of(sft: ModelScores, dpo: ModelScores, *, seed: int = 0) -> Choice:
@@ -136,12 +279,13 @@ def _comparable(a: Likeness, b: Likeness) -> bool:
     return abs(a.block_words - b.block_words) <= BLOCK_TOLERANCE * max(a.block_words, b.block_words)
 
 
-def _not_promoted(reason: str) -> Verdict:
-    return Verdict(promote=False, reason=reason[0].upper() + reason[1:])
+def _sentence(words: Sequence[str]) -> str:
+    text = "; ".join(words)
+    return f"{text[:1].upper()}{text[1:]}."
 
 
-def _named(scores: ModelScores) -> str:
-    return f"{label_of(scores.model)} ({scores.version})"
+def _short(scores: ModelScores) -> str:
+    return scores.version[:12]
 
 
 def _bits(saved: Interval) -> str:

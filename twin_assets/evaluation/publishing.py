@@ -3,15 +3,19 @@
 What is measured, and how a page looks, do not belong here.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import dagster as dg
 
 from resources.artifacts import ArtifactStore
-from resources.tracker import Tracker
+from resources.tracker import DatasetUsed, Tracker
 from twin_assets.evaluation.reports import EvalReport
 from twin_assets.reporting import readable
+from twin_assets.tracking import open_stage
+
+STAGES = {"eval_report": "evaluation", "retrieval_report": "retrieval"}
+"""Name of an asset's run in MLflow."""
 
 
 def publish(
@@ -22,12 +26,23 @@ def publish(
     figures: Mapping[str, float],
     artifacts: ArtifactStore,
     tracker: Tracker,
+    inputs: Sequence[DatasetUsed] = (),
 ) -> dict[str, Any]:
-    """Write a report's page, log it with its figures to MLflow, and return the metadata that leads to both."""
+    """Write a report's page, log it with its figures to MLflow, and return the metadata that leads to both.
+
+    Args:
+        context: The step.
+        asset: Name of the report.
+        page: HTML for a person.
+        figures: Numbers to plot, by name.
+        artifacts: Where the page goes.
+        tracker: MLflow.
+        inputs: What was measured on.
+    """
     author = context.partition_key
     page_path = artifacts.path(asset, author, ".html")
     artifacts.write_text(page_path, page)
-    run_id = tracker.start_run(asset, author=author, tags={"stage": asset, "dagster_run": context.run_id})
+    run_id = open_stage(context, tracker, STAGES[asset], author=author, inputs=inputs)
     tracker.finish_run(run_id, metrics=figures, files={f"{asset}.html": page.encode()})
     return {
         "dagster/uri": str(artifacts.path(asset, author, ".json")),

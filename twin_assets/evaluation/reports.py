@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 
 from twin_assets.documents import Entity
 from twin_assets.evaluation.bootstrap import Interval
+from twin_assets.evaluation.faults import TextFaults
 from twin_assets.evaluation.likeness import Attribution, Likeness
 from twin_assets.evaluation.perplexity import PerplexityScore, improvement_percent
 from twin_assets.evaluation.retrieval import RetrievalScores
@@ -32,6 +33,9 @@ class ModelScores(Entity):
     version: str = Field(description="Data version or registry version of the model")
     perplexity: PerplexityScore = Field(description="Surprise at the held-out documents")
     likeness: Likeness | None = Field(description="Likeness of its generated texts; None when it was not measurable")
+    faults: TextFaults | None = Field(
+        default=None, description="How free of faults its generated texts are; None in a report older than this"
+    )
 
 
 class Sample(Entity):
@@ -82,6 +86,10 @@ class EvalReport(Entity):
             if scores.model == model:
                 return scores
         raise KeyError(f"{model!r} was not measured in the report on {self.author!r}.")
+
+    def answers_of(self, model: str) -> dict[str, str]:
+        """Return what a model wrote, by prompt."""
+        return {sample.prompt: sample.texts[model] for sample in self.samples if model in sample.texts}
 
     def improvement(self, model: str) -> Interval:
         """Return by how many per cent a model's held-out perplexity is below the base model's, paired by document."""

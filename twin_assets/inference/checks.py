@@ -1,4 +1,4 @@
-"""Checks of serving: what is registered is what was trained."""
+"""Checks of serving: what is registered is what was trained, and was trained on what is still there."""
 
 import tempfile
 from collections.abc import Collection
@@ -7,9 +7,15 @@ from pathlib import Path
 import dagster as dg
 
 from resources.artifacts import ArtifactStore
-from resources.tracker import CANDIDATE, ModelVersion, Tracker, registered_name
-from twin_assets.checks import verdict
+from resources.io_managers import EVERY_AUTHOR
+from resources.model_package import checkpoint_in, packaging_hash
+from resources.registry import PACKAGING
+from resources.tracker import CANDIDATE, CHAMPION, ModelVersion, Tracker, registered_name
+from twin_assets.checks import none_of, verdict
+from twin_assets.documents import CleanedDocument
 from twin_assets.inference.assets import STAGES, registered_model
+from twin_assets.inference.card import DELETED
+from twin_assets.inference.deletions import deleted_of, ids_of
 from twin_assets.partitions import authors_partitions
 from twin_assets.training.manifest import ManifestError, verify_manifest
 
@@ -37,7 +43,43 @@ def _fault_of(version: ModelVersion, trained: Collection[str], tracker: Tracker)
         return f"version {version.version} is of no present checkpoint"
     with tempfile.TemporaryDirectory(prefix="twin-registry-") as folder:
         try:
-            copied = verify_manifest(tracker.download(version.name, version.version, Path(folder))).data_version
+            package = tracker.download(version.name, version.version, Path(folder))
+            copied = verify_manifest(checkpoint_in(package)).data_version
+            if (packaging := version.tags.get(PACKAGING)) and packaging_hash(package) != packaging:
+                return f"the copy of version {version.version}: what lies around the checkpoint was changed"
         except (OSError, ManifestError) as error:
             return f"the copy of version {version.version}: {error}"
     return None if copied == checkpoint else f"version {version.version} holds {copied}, and its tag says {checkpoint}"
+
+
+@dg.asset_check(
+    asset=registered_model,
+    partitions_def=authors_partitions,
+    additional_ins={"cleaned_documents": EVERY_AUTHOR},
+)
+def no_version_knows_a_deleted_document(
+    context: dg.AssetCheckExecutionContext, cleaned_documents: dict[str, list[CleanedDocument]], tracker: Tracker
+) -> dg.AssetCheckResult:
+    """No registered version was trained on a document that has been deleted since; those that were are tagged.
+
+    Every version is looked at, not only the newest: each can be promoted. A champion among them is an error, because it
+    answers with words that were withdrawn.
+    """
+    name = registered_name(context.partition_key)
+    there = ids_of(cleaned_documents.values())
+    flagged, of_champion = [], False
+    for version in tracker.versions(name):
+        gone = deleted_of(version, tracker, there)
+        if gone is None:
+            flagged.append(f"version {version.version} does not tell what it was trained on")
+            continue
+        if str(len(gone)) != version.tags.get(DELETED, "0"):
+            tracker.set_tags(name, version.version, {DELETED: str(len(gone))})
+        if gone:
+            of_champion = of_champion or CHAMPION in version.aliases
+            flagged.append(f"version {version.version} was trained on {len(gone)}, {gone[0]} for one")
+    return none_of(
+        flagged,
+        what="version that knows a deleted document",
+        severity=dg.AssetCheckSeverity.ERROR if of_champion else dg.AssetCheckSeverity.WARN,
+    )

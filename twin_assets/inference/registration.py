@@ -1,16 +1,20 @@
 """What the registry holds for an author, as data: versions, their scores, and the verdict of the promotion gate."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from pydantic import Field
 
+from resources.tracker import ModelVersion
 from twin_assets.documents import Entity
-from twin_assets.evaluation.promotion import Verdict, verdict
-from twin_assets.evaluation.reports import EvalReport, ModelScores
+from twin_assets.evaluation.bootstrap import Interval
+from twin_assets.evaluation.likeness import TooLittleProseError, likeness_gain
+from twin_assets.evaluation.promotion import CheckState, Verdict, verdict
+from twin_assets.evaluation.reports import BASE, EvalReport, ModelScores
+from twin_assets.evaluation.stylometry import StyleProfile
+from twin_assets.inference.aliases import BY_A_PERSON, PROMOTED_BY, PROMOTED_OVER, ROLLED_BACK
 
-PROMOTED_BY, PROMOTED_OVER = "promoted_by", "promoted_over"
-"""Tags of a version that became champion: by whom, and which was the newest version then."""
-BY_A_PERSON, BY_THE_GATE = "person", "gate"
+ANSWERS_KEPT = 20
+"""Versions whose answers are kept, besides those with an alias: what a candidate may have to be compared with."""
 
 
 class PastVerdict(Entity):
@@ -32,6 +36,9 @@ class Registration(Entity):
     verdict: Verdict = Field(description="What the promotion gate decided, and why")
     scores: dict[str, ModelScores] = Field(
         description="Scores of every version as it was measured, so that a later candidate can be compared with it"
+    )
+    answers: dict[str, dict[str, str]] = Field(
+        default={}, description="What a version answered when it was measured, by version and prompt"
     )
     history: tuple[PastVerdict, ...] = Field(default=(), description="Every decision there was, the oldest first")
 
@@ -61,45 +68,88 @@ def remembered(history: tuple[PastVerdict, ...], version: str, decision: Verdict
     return history if latest == made else (*history, made)
 
 
+def kept(answers: Mapping[str, dict[str, str]], *, with_alias: Iterable[str]) -> dict[str, dict[str, str]]:
+    """Return the answers of the newest versions and of those that an alias points to."""
+    newest = sorted(answers, key=int)[-ANSWERS_KEPT:]
+    return {version: answers[version] for version in answers if version in {*newest, *with_alias}}
+
+
 def judge(
     report: EvalReport,
     *,
-    candidate: str,
-    champion: str | None,
-    known_scores: Mapping[str, ModelScores],
-    chosen_over: str | None = None,
+    candidate: ModelVersion,
+    champion: ModelVersion | None,
+    known: Registration | None,
+    profiles: Mapping[str, StyleProfile],
+    checks: Sequence[CheckState],
+    approve_with: str | None = None,
     seed: int,
 ) -> Verdict:
     """Let the promotion gate compare the report's chosen model with the present champion.
+
+    What a person decided comes first: a version that was rolled back, or that was there already when a person chose the
+    champion, is not promoted by the gate.
 
     Args:
         report: The evaluation that chose the candidate.
         candidate: Registry version of the chosen model.
         champion: Registry version that is champion now, None when there is none.
-        known_scores: Scores by registry version, as measured when each was registered.
-        chosen_over: The newest version there was when a person made the champion one; None when the gate did. The
-            person knew all of these, so none of them takes its place by itself.
+        known: The registration before: scores and answers of every version, as measured when each was registered.
+        profiles: Style profile by author.
+        checks: The checks of the candidate's checkpoint and of its evaluation.
+        approve_with: The command by which a person approves, where the author asks for that.
         seed: Seed of the bootstrap.
     """
-    if candidate == champion:
-        return Verdict(
-            promote=False, reason=f"Version {candidate} is the champion already, and nothing newer was trained."
-        )
-    if champion is not None and chosen_over is not None and int(candidate) <= int(chosen_over):
-        return Verdict(
-            promote=False,
-            reason=f"A person made version {champion} the champion when version {candidate} was there already: only a "
-            f"version above {chosen_over} can take its place, or a person again.",
-        )
-    if champion is not None and champion not in known_scores:
-        return Verdict(
-            promote=False,
-            reason=f"The champion, version {champion}, was never measured here, so it cannot be compared: "
-            "promote the candidate by hand if it is better.",
-        )
+    if objection := _settled(candidate, champion, known):
+        return Verdict(promote=False, reason=objection)
+    chosen = str(report.chosen)
+    rival = report.answers_of(BASE)
+    if champion is not None and known is not None:
+        rival = known.answers.get(champion.version, {})
     return verdict(
-        report.scores_of(str(report.chosen)),
-        known_scores[champion] if champion is not None else None,
+        report.scores_of(chosen),
+        known.scores[champion.version] if champion is not None and known is not None else None,
         base=report.base,
+        nearer_by=_nearer_by(report.answers_of(chosen), rival, profiles, report.author, seed=seed),
+        checks=checks,
+        approve_with=approve_with,
         seed=seed,
     )
+
+
+def _settled(candidate: ModelVersion, champion: ModelVersion | None, known: Registration | None) -> str | None:
+    """Return why there is nothing to compare, None if there is."""
+    if champion is not None and candidate.version == champion.version:
+        return f"Version {candidate.version} is the champion already, and nothing newer was trained."
+    if ROLLED_BACK in candidate.tags:
+        return (
+            f"Version {candidate.version} was champion and was rolled back ({candidate.tags[ROLLED_BACK]}): only a "
+            "person makes it the champion again."
+        )
+    newest_then = chosen_over(champion.tags) if champion is not None else None
+    if champion is not None and newest_then is not None and int(candidate.version) <= int(newest_then):
+        return (
+            f"A person made version {champion.version} the champion when version {candidate.version} was there "
+            f"already: only a version above {newest_then} can take its place, or a person again."
+        )
+    if champion is not None and (known is None or champion.version not in known.scores):
+        return (
+            f"The champion, version {champion.version}, was never measured here, so it cannot be compared: "
+            "promote the candidate by hand if it is better."
+        )
+    return None
+
+
+def _nearer_by(
+    candidate: Mapping[str, str],
+    rival: Mapping[str, str],
+    profiles: Mapping[str, StyleProfile],
+    author: str,
+    *,
+    seed: int,
+) -> Interval | None:
+    try:
+        return likeness_gain(candidate, rival, profiles, author, seed=seed)
+    except TooLittleProseError:
+        # The champion was asked other prompts, or before answers were kept: the gate then compares what it can.
+        return None

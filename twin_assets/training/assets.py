@@ -38,6 +38,7 @@ from twin_assets.training.hyperparameters import (
 from twin_assets.training.plots import loss_curve
 from twin_assets.training.spec import TrainingSpec
 from twin_assets.training.storage import checkpoint_history, remove_folder
+from twin_assets.training.tracking import close_training_run, open_training_run
 
 Kind = TypeVar("Kind", bound=FineTuning)
 
@@ -329,31 +330,14 @@ def _train(
         return TrainingOutcome(manifest=finished, reused=True), run_id
     # Before anything is started or paid for.
     context.add_output_metadata(estimator.check(context, spec))
-    run_id = tracker.start_run(
-        f"{spec.stage}_checkpoint" if spec.author else "base_model",
-        author=spec.author,
-        tags={
-            "stage": spec.stage,
-            "spec_hash": spec.spec_hash,
-            "dataset_version": spec.dataset_version,
-            "dagster_run": context.run_id,
-        },
-    )
+    run_id = open_training_run(context, spec, tracker)
     tracked = spec.model_copy(update={"tracking": tracker.tracking_run(run_id)})
     try:
         outcome = trainer.train(context, tracked)
+        close_training_run(tracker, run_id, spec, outcome.manifest, logged_while_it_ran=True)
     except BaseException:
         tracker.finish_run(run_id, failed=True)
         raise
-    tracker.finish_run(
-        run_id,
-        params=spec.hyperparameters.model_dump(),
-        metrics=outcome.manifest.metrics,
-        files={
-            "loss.png": loss_curve(checkpoint_history(spec.output_uri)),
-            "manifest.json": outcome.manifest.model_dump_json(indent=2).encode(),
-        },
-    )
     return outcome, run_id
 
 

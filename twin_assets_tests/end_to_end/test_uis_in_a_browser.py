@@ -1,5 +1,7 @@
 """Opens what `make ui` serves in a real browser and reads what a person would read there."""
 
+import os
+import re
 import shutil
 import signal
 import socket
@@ -92,6 +94,84 @@ def test_the_registry_shows_the_authors_model(page, servers: Servers) -> None:
     page.goto(f"{servers.mlflow}/#/models")
 
     page.get_by_text(f"twin-{AUTHOR}").first.wait_for()
+
+
+def test_from_a_version_one_reaches_its_verdict_its_data_its_code_and_its_dagster_run(
+    page, servers: Servers, built: Platform
+) -> None:
+    version = _champion(built)
+    page.goto(f"{servers.mlflow}/#/models/twin-{AUTHOR}/versions/{version}")
+
+    page.get_by_role("heading", name="Verdict").wait_for()
+    page.get_by_text("There is no champion yet").first.wait_for()
+    page.get_by_text("bits per byte saved on").first.wait_for()
+    page.locator("strong", has_text="champion").first.wait_for()
+    card = {link.inner_text(): link.get_attribute("href") for link in page.locator("td a").all()}
+    [run_id] = {href.rsplit("/", 1)[1] for href in card.values() if "/runs/" in href and "#" not in href}
+    instruct = _data_version(built, "instruct_dataset")
+    assert card[instruct].endswith(f"/assets/instruct_dataset?view=partitions&partition={AUTHOR}")
+    _see(page, "version")
+
+    # The links lead to where `make ui` serves Dagster; the servers of this test listen elsewhere.
+    page.goto(f"{servers.dagster}/runs/{run_id}")
+    page.get_by_text("registered_model").first.wait_for()
+    page.goto(f"{servers.dagster}{card[instruct].partition(':3000')[2]}")
+    page.get_by_text("Materialized").first.wait_for()
+
+
+def test_from_a_version_one_reaches_the_run_that_trained_it_with_its_dataset(
+    page, servers: Servers, built: Platform
+) -> None:
+    page.goto(f"{servers.mlflow}/#/models/twin-{AUTHOR}/versions/{_champion(built)}")
+    page.get_by_role("link", name="metrics, parameters and plots").wait_for()
+    run = page.get_by_role("link", name="metrics, parameters and plots").get_attribute("href")
+    page.goto(f"{servers.mlflow}/{run[run.index('#') :]}")
+
+    page.get_by_text(f"instruct_dataset of {AUTHOR}").first.wait_for()
+    page.get_by_text("learning_rate").first.wait_for()
+    page.get_by_text("git_commit").first.wait_for()
+    _see(page, "run")
+
+
+def test_the_runs_of_an_author_are_a_tree(page, servers: Servers, built: Platform) -> None:
+    page.goto(f"{servers.mlflow}/#/models/twin-{AUTHOR}/versions/{_champion(built)}")
+    page.get_by_role("link", name="metrics, parameters and plots").wait_for()
+    run = page.get_by_role("link", name="metrics, parameters and plots").get_attribute("href")
+    experiment = re.search(r"experiments/(\d+)", run)
+    assert experiment
+    page.goto(f"{servers.mlflow}/#/experiments/{experiment[1]}/runs")
+
+    page.get_by_text(re.compile(r"^build [0-9a-f]{8}$")).first.wait_for()
+    page.get_by_role("row").filter(has_text="build").get_by_role("button").first.click()
+    for stage in ("sft", "dpo", "evaluation", "retrieval", "registration"):
+        page.get_by_role("link", name=stage, exact=True).first.wait_for()
+    _see(page, "tree")
+
+
+def test_from_the_asset_in_dagster_one_gets_back_to_mlflow(page, servers: Servers, built: Platform) -> None:
+    page.goto(f"{servers.dagster}/assets/registered_model?view=events&partition={AUTHOR}")
+    page.get_by_text("beats the base model").first.wait_for()
+
+    hrefs = [link.get_attribute("href") or "" for link in page.locator("a").all()]
+    assert any(f"/#/models/twin-{AUTHOR}/versions/{_champion(built)}" in href for href in hrefs)
+    assert any("/#/experiments/" in href and "/runs/" in href for href in hrefs)
+    _see(page, "asset")
+
+
+def _see(page, name: str) -> None:
+    """Keep what a person would see, where the environment names a folder for it."""
+    if folder := os.environ.get("TWIN_TEST_SCREENSHOTS"):
+        page.screenshot(path=f"{folder}/{name}.png", full_page=True)
+
+
+def _champion(built: Platform) -> str:
+    return next(row["version"] for row in built.rows("models", AUTHOR) if "champion" in row["aliases"])
+
+
+def _data_version(built: Platform, dataset: str) -> str:
+    """Return the data version of a dataset that the champion was trained on."""
+    champion = next(row for row in built.rows("models", AUTHOR) if "champion" in row["aliases"])
+    return str(champion[dataset.replace("_", " ")])
 
 
 def _free_port() -> int:

@@ -3,6 +3,7 @@
 import pytest
 
 from twin_assets.evaluation.bootstrap import Interval
+from twin_assets.evaluation.faults import TextFaults
 from twin_assets.evaluation.likeness import Likeness
 from twin_assets.evaluation.perplexity import DocumentLoss, perplexity_score
 from twin_assets.evaluation.reports import EvalReport, ModelScores, Sample
@@ -22,7 +23,17 @@ def likeness_at(own_delta, spread=0.05, block_words=1000):
     )
 
 
-def scores_of(model, nats_per_token, *, documents=range(6), likeness=None, wobble=0.0):
+def faults_of(**shares):
+    """Ten answers without fault, but for the metrics given: a share for all of them, or a list of shares."""
+    values = {"answered": 1.0, "varied": 1.0, "own_words": 1.0, **shares}
+    lists = {metric: value if isinstance(value, list) else [value] * 10 for metric, value in values.items()}
+    return TextFaults(shares={metric: {f"p{i}": v for i, v in enumerate(of)} for metric, of in lists.items()})
+
+
+NO_FAULTS = faults_of()
+
+
+def scores_of(model, nats_per_token, *, documents=range(6), likeness=None, wobble=0.0, faults=NO_FAULTS):
     """A model that spends so many nats a token on documents of 100 tokens and 400 bytes; likeness may be a Delta."""
     losses = [
         DocumentLoss(
@@ -35,6 +46,7 @@ def scores_of(model, nats_per_token, *, documents=range(6), likeness=None, wobbl
         version=f"{model}-1",
         perplexity=perplexity_score(losses),
         likeness=likeness_at(likeness) if isinstance(likeness, float) else likeness,
+        faults=faults,
     )
 
 
@@ -46,6 +58,11 @@ def make_likeness():
 @pytest.fixture
 def make_scores():
     return scores_of
+
+
+@pytest.fixture
+def make_faults():
+    return faults_of
 
 
 @pytest.fixture

@@ -8,8 +8,10 @@ import pytest
 
 from twin_assets.evaluation.likeness import (
     Likeness,
+    TooLittleProseError,
     leave_one_document_out,
     likeness,
+    likeness_gain,
     likeness_of_sets,
 )
 from twin_assets.evaluation.stylometry import FUNCTION_WORDS, StyleProfile, style_profile
@@ -114,6 +116,37 @@ def test_a_profile_that_counts_other_words_is_refused(pool):
     old = pool["ada"].model_copy(update={"words": FUNCTION_WORDS[:-1]})
     with pytest.raises(ValueError, match="materialize style_profile again"):
         likeness([text_with(11, 3)] * 3, {"ada": old}, "ada")
+
+
+def answers(*texts):
+    return {f"prompt {place}": text for place, text in enumerate(texts)}
+
+
+def test_the_gain_in_likeness_is_the_difference_of_the_deltas_of_both(pool):
+    # (.11, .03) is ada's mean, Delta 0; (.11, .05) is .447 from it, see above.
+    near, far = answers(*[text_with(11, 3)] * 4), answers(*[text_with(11, 5)] * 4)
+    gain = likeness_gain(near, far, pool, "ada", block_words=100)
+    assert (round(gain.estimate, 3), gain.n) == (0.447, 4)
+    assert gain.low == pytest.approx(gain.high)
+    assert likeness_gain(far, near, pool, "ada", block_words=100).estimate == pytest.approx(-gain.estimate)
+
+
+def test_pairing_takes_away_the_noise_of_the_prompts(pool):
+    # Prompts differ more than the models do: each model's own interval is wide, and the difference is the same for all.
+    near = answers(*(text_with(11 + i, 3) for i in range(8)))
+    far = answers(*(text_with(12 + i, 3) for i in range(8)))
+    apart = [likeness(list(of.values()), pool, "ada", block_words=100).to_own for of in (near, far)]
+    assert apart[0].side_of(apart[1]) == 0
+    assert likeness_gain(near, far, pool, "ada", block_words=100).low > 0
+
+
+def test_only_prompts_that_both_answered_with_prose_are_compared(pool):
+    ours = {**answers(text_with(11, 3), text_with(11, 3)), "only ours": text_with(0, 99), "no answer": "..."}
+    theirs = {**answers(text_with(11, 5), text_with(11, 5)), "only theirs": "", "no answer": text_with(0, 99)}
+    gain = likeness_gain(ours, theirs, pool, "ada", block_words=100)
+    assert (round(gain.estimate, 3), gain.n) == (0.447, 2)
+    with pytest.raises(TooLittleProseError, match="the 0 prompts that both answered hold 0"):
+        likeness_gain(ours, {"another": "the"}, pool, "ada")
 
 
 def test_a_likeness_survives_json(pool):

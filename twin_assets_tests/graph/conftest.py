@@ -44,6 +44,8 @@ def place(built: Place, tmp_path: Path) -> Place:
             ("experiments", "artifact_location"),
             ("runs", "artifact_uri"),
             ("model_versions", "source"),
+            ("model_versions", "storage_location"),
+            ("logged_models", "artifact_location"),
         ):
             tracking.execute(
                 f"UPDATE {table} SET {column} = replace({column}, ?, ?)",  # noqa: S608 - the names stand above

@@ -1,9 +1,11 @@
 """An author with two checkpoints to register, of which nothing was trained: a registry asks only for their files."""
 
 import hashlib
+import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
@@ -13,8 +15,12 @@ from resources.project import Project
 from resources.tracker import Tracker
 from twin_assets.documents import BaseModelRef
 from twin_assets.evaluation.reports import EvalReport, ModelScores
+from twin_assets.evaluation.stylometry import style_profile
 from twin_assets.inference.assets import STAGES, registered_model
+from twin_assets.inference.promoting import report_check
+from twin_assets.inference.registering import gate_checks
 from twin_assets.inference.registration import Registration
+from twin_assets.training.chat_template import chat_template
 from twin_assets.training.hyperparameters import DPOHyperparameters, SFTHyperparameters
 from twin_assets.training.manifest import Manifest, read_manifest, write_manifest
 from twin_assets.training.spec import TrainingSpec
@@ -23,37 +29,97 @@ from twin_assets_tests.evaluation.conftest import scores_of
 BASE_MODEL = BaseModelRef(location="hub/base", revision="main", licence="mit", version="base-1", n_parameters=None)
 
 
+def tiny_model(folder: Path) -> Path:
+    """Make a model and its tokenizer as a training leaves them: real, with random weights, a few kilobytes long."""
+    import torch
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    tokenizer.train_from_iterator(
+        [chat_template(), "The tide table is a promise that the moon keeps."],
+        trainers.BpeTrainer(
+            vocab_size=400, special_tokens=["<eos>"], initial_alphabet=pre_tokenizers.ByteLevel.alphabet()
+        ),
+    )
+    fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, **dict.fromkeys(("eos_token", "pad_token"), "<eos>"))
+    fast.chat_template = chat_template()
+    torch.manual_seed(0)
+    config = LlamaConfig(
+        vocab_size=len(fast),
+        hidden_size=16,
+        intermediate_size=32,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        num_key_value_heads=2,
+        eos_token_id=fast.eos_token_id,
+        pad_token_id=fast.pad_token_id,
+    )
+    LlamaForCausalLM(config).save_pretrained(folder)
+    fast.save_pretrained(folder)
+    return folder
+
+
 @dataclass
 class Serving:
-    """A store and a registry, and what is done with them."""
+    """A store, a registry and an instance, and what is done with them.
+
+    The checks of checkpoints and of the evaluation are recorded as if they had run, because the gate asks for them.
+    """
 
     author: str
     artifacts: ArtifactStore
     tracker: Tracker
     project: Project
+    instance: dg.DagsterInstance
+    model: Path
+    """A real model, whose configuration and tokenizer every checkpoint has."""
+    events: list[Any] = field(default_factory=list)
+    """What the last registration logged besides its result."""
 
     @property
     def name(self) -> str:
         return f"twin-{self.author}"
 
-    def train(self, stage: str, weights: str) -> Manifest:
-        """Put a checkpoint into the store, as a training would."""
+    def train(
+        self, stage: str, weights: str | None, *, trained_on: tuple[str, ...] = ("d1", "d2"), base: str = "base-1"
+    ) -> Manifest:
+        """Put a checkpoint into the store, as a training would; with the real model's weights, if none are given."""
         folder = self.artifacts.folder(f"{stage}_checkpoint", self.author)
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "model.safetensors").write_text(weights)
+        shutil.copytree(self.model, folder, dirs_exist_ok=True)
+        if weights is not None:
+            (folder / "model.safetensors").write_text(weights)
         spec = TrainingSpec(
             stage=stage,
             author=self.author,
             base_model="hub/base",
-            base_model_version="base-1",
+            base_model_version=base,
             dataset_uri="nowhere",
-            dataset_version="1",
+            dataset_version=f"{stage}-rows-1",
             output_uri=str(folder),
             hyperparameters={"sft": SFTHyperparameters(), "dpo": DPOHyperparameters()}[stage],
             chat_template_hash="0",
             code_version="1",
         )
-        return write_manifest(folder, spec=spec, libraries={}, metrics={})
+        manifest = write_manifest(folder, spec=spec, libraries={}, metrics={"train_rows": 7.0}, trained_on=trained_on)
+        self.checked(f"{stage}_checkpoint")
+        return manifest
+
+    def checked(self, asset: str, **failed: dg.AssetCheckSeverity) -> None:
+        """Record that an asset was materialized and that its checks ran; all passed, but for those named."""
+        self.instance.report_runless_asset_event(dg.AssetMaterialization(asset, partition=self.author))
+        for spec in gate_checks():
+            if spec.asset_key == dg.AssetKey(asset):
+                report_check(
+                    self.instance,
+                    spec.key,
+                    self.author,
+                    passed=spec.name not in failed,
+                    severity=failed.get(spec.name, dg.AssetCheckSeverity.ERROR),
+                    blocking=spec.blocking,
+                )
 
     def measured(self, report: EvalReport) -> EvalReport:
         """Return a report with the same scores on the checkpoints that lie in the store now."""
@@ -68,15 +134,17 @@ class Serving:
         return report.model_copy(update={"models": models})
 
     def register(self, report: EvalReport) -> Registration:
-        """Measure what lies in the store, and register it."""
+        """Measure what lies in the store, check it, and register it."""
+        self.checked("eval_report")
         return self.register_as_reported(self.measured(report))
 
     def register_as_reported(self, report: EvalReport) -> Registration:
         """Materialize the asset and store what it returns, as its IO manager would."""
-        context = dg.build_asset_context(partition_key=self.author)
+        context = dg.build_asset_context(partition_key=self.author, instance=self.instance)
         result = registered_model(
             context,
-            eval_report=report,
+            eval_report=report.model_copy(update={"author": self.author}),
+            style_profile={self.author: style_profile(self.author, ["It is not that the tide was late. " * 80])},
             base_model=BASE_MODEL,
             project=self.project,
             artifacts=self.artifacts,
@@ -85,7 +153,11 @@ class Serving:
         self.artifacts.write_text(
             self.artifacts.path("registered_model", self.author, ".json"), result.value.model_dump_json()
         )
+        self.events = list(context.op_execution_context.get_events())
         return result.value
+
+    def aliases(self) -> dict[str, str]:
+        return {alias: version.version for version in self.tracker.versions(self.name) for alias in version.aliases}
 
     def champions(self) -> list[str]:
         return [version.version for version in self.tracker.versions(self.name) if "champion" in version.aliases]
@@ -95,11 +167,9 @@ class Serving:
 
 
 def report_with(chosen: str, *, sft: float, dpo: float, base: float = 4.0) -> EvalReport:
-    """Return a report on models that spend so many nats a token, all of them equally like the author."""
-    models: tuple[ModelScores, ...] = (
-        scores_of("base", base, likeness=0.9),
-        scores_of("sft", sft, likeness=0.9),
-        scores_of("dpo", dpo, likeness=0.9),
+    """Return a report on models that spend so many nats a token; who spends less writes more like the author."""
+    models: tuple[ModelScores, ...] = tuple(
+        scores_of(model, nats, likeness=nats) for model, nats in (("base", base), ("sft", sft), ("dpo", dpo))
     )
     return EvalReport(
         author="ann",
@@ -121,15 +191,23 @@ def tracker(tmp_path_factory) -> Tracker:
     return Tracker(folder=str(folder))
 
 
+@pytest.fixture(scope="session")
+def model(tmp_path_factory) -> Path:
+    return tiny_model(tmp_path_factory.mktemp("model"))
+
+
 @pytest.fixture
-def serving(tracker: Tracker, tmp_path: Path, request: pytest.FixtureRequest) -> Serving:
+def serving(tracker: Tracker, model: Path, tmp_path: Path, request: pytest.FixtureRequest, make_author) -> Serving:
     """An author of this test alone, with an SFT and a DPO checkpoint."""
-    author = f"ann-{hashlib.sha256(request.node.name.encode()).hexdigest()[:8]}"
+    author = f"ann-{hashlib.sha256(request.node.nodeid.encode()).hexdigest()[:8]}"
+    make_author(author, tmp_path)
     place = Serving(
         author=author,
         artifacts=ArtifactStore(root=str(tmp_path / "artifacts")),
         tracker=tracker,
         project=Project(authors_dir=str(tmp_path / "authors")),
+        instance=dg.DagsterInstance.ephemeral(),
+        model=model,
     )
     for stage in STAGES:
         place.train(stage, f"{stage} weights")

@@ -20,7 +20,7 @@ def copy(serving, make_report) -> Path:
     """Where the registry keeps its copy of the candidate."""
     serving.register(make_report("dpo", sft=3.2, dpo=3.0))
     source = serving.tracker._client.get_model_version(serving.name, "2").source
-    return Path(urlparse(source).path)
+    return Path(urlparse(source).path) / "model"
 
 
 def test_a_whole_copy_passes(serving, copy):
@@ -38,6 +38,13 @@ def test_a_copy_with_one_altered_byte_is_refused_and_the_file_is_named(serving, 
 def test_a_copy_that_lacks_a_file_is_refused(serving, copy):
     (copy / "model.safetensors").unlink()
     assert not checked(serving).passed
+
+
+def test_a_copy_whose_tokenizer_for_mlflow_was_altered_is_refused(serving, copy):
+    (copy.parent / "components" / "tokenizer" / "chat_template.jinja").write_text("{{ messages }}")
+    result = checked(serving)
+    assert not result.passed
+    assert "what lies around the checkpoint was changed" in (result.description or "")
 
 
 def test_a_tag_that_names_another_checkpoint_is_refused(serving, copy):

@@ -2,9 +2,16 @@
 
 import pytest
 
-from twin_assets.evaluation.promotion import Verdict
-from twin_assets.inference.registration import chosen_over, judge, remembered
+from resources.tracker import ModelVersion
+from twin_assets.evaluation.promotion import CheckState, Verdict
+from twin_assets.evaluation.reports import Sample
+from twin_assets.evaluation.stylometry import style_profile
+from twin_assets.inference.registration import ANSWERS_KEPT, Registration, chosen_over, judge, kept, remembered
 from twin_assets_tests.evaluation.conftest import scores_of
+
+CHECKS = [CheckState(name="dpo_checkpoint: manifest_is_whole", blocking=True, state="passed")]
+STYLE = "It is not that the tide was late, but that we had been so sure of it, and of the boat. "
+OTHER = "Thou shalt from whom upon their whose these shall unto them hath which where none. "
 
 
 @pytest.fixture
@@ -12,33 +19,89 @@ def report(make_report):
     return make_report("dpo", sft=3.2, dpo=3.0)
 
 
+def version(number, **tags):
+    return ModelVersion(name="twin-ann", version=number, tags=tags, aliases=[], run_id=None)
+
+
+def known(scores=None, answers=None):
+    return Registration(
+        author="ann",
+        name="twin-ann",
+        versions={},
+        candidate="1",
+        champion="1",
+        verdict=Verdict(promote=True, reason="First."),
+        scores={"1": scores} if scores else {},
+        answers={"1": answers} if answers else {},
+    )
+
+
+def judged(report, *, champion="1", registration=None, candidate=None, **champion_tags):
+    return judge(
+        report,
+        candidate=candidate or version("2"),
+        champion=version(champion, **champion_tags) if champion else None,
+        known=registration,
+        profiles={"ann": style_profile("ann", [STYLE * 80])},
+        checks=CHECKS,
+        seed=0,
+    )
+
+
 def test_a_champion_is_not_judged_against_itself(report):
-    decision = judge(report, candidate="2", champion="2", known_scores={}, seed=0)
+    decision = judged(report, champion="2")
     assert not decision.promote
     assert "the champion already" in decision.reason
 
 
 def test_a_champion_that_was_never_measured_is_not_replaced(report):
-    decision = judge(report, candidate="2", champion="1", known_scores={}, seed=0)
-    assert not decision.promote
-    assert "was never measured here" in decision.reason
+    for registration in (None, known()):
+        decision = judged(report, registration=registration)
+        assert not decision.promote
+        assert "was never measured here" in decision.reason
 
 
 def test_the_candidate_is_compared_with_the_base_model_where_there_is_no_champion(report):
-    assert judge(report, candidate="2", champion=None, known_scores={}, seed=0).promote
+    assert judged(report, champion=None).promote
 
 
 @pytest.mark.parametrize(("champion", "promoted"), [(3.1, True), (2.9, False)])
 def test_the_candidate_is_compared_with_the_scores_of_the_champion(report, champion, promoted):
-    known = {"1": scores_of("sft", champion, likeness=0.9)}
-    assert judge(report, candidate="2", champion="1", known_scores=known, seed=0).promote is promoted
+    decision = judged(report, registration=known(scores_of("sft", champion, likeness=4.0)))
+    assert decision.promote is promoted
+
+
+@pytest.mark.parametrize(("ours", "theirs", "nearer"), [(STYLE, OTHER, True), (OTHER, STYLE, False)])
+def test_likeness_is_paired_over_the_answers_that_are_kept_of_the_champion(report, ours, theirs, nearer):
+    prompts = [f"prompt {i}" for i in range(9)]
+    samples = tuple(
+        Sample(document_id="d", prompt=prompt, author_text="", texts={"base": "", "sft": "", "dpo": ours * 8})
+        for prompt in prompts
+    )
+    # By the intervals of both, which are not paired, it would be the other way round.
+    scores = scores_of("sft", 3.1, likeness=2.0 if nearer else 4.0)
+    answers = dict.fromkeys(prompts, theirs * 8)
+    decision = judged(report.model_copy(update={"samples": samples}), registration=known(scores, answers))
+    assert decision.promote is nearer
+    assert "paired over 9 prompts" in decision.reason
 
 
 @pytest.mark.parametrize(("newest_then", "promoted"), [("1", True), ("2", False), ("10", False)])
 def test_what_was_there_when_a_person_chose_does_not_replace_their_choice(report, newest_then, promoted):
-    known = {"1": scores_of("sft", 3.5, likeness=0.9)}
-    decision = judge(report, candidate="2", champion="1", known_scores=known, chosen_over=newest_then, seed=0)
+    registration = known(scores_of("sft", 3.5, likeness=4.0))
+    decision = judged(report, registration=registration, promoted_by="person", promoted_over=newest_then)
     assert decision.promote is promoted
+
+
+def test_what_was_rolled_back_is_not_promoted_again(report):
+    decision = judged(report, champion=None, candidate=version("2", rolled_back="it talks nonsense"))
+    assert not decision.promote
+    assert "was rolled back (it talks nonsense)" in decision.reason
+
+
+def test_answers_are_kept_of_the_newest_versions_and_of_those_with_an_alias():
+    answers = {str(number): {} for number in range(1, ANSWERS_KEPT + 11)}
+    assert list(kept(answers, with_alias=["3"])) == ["3", *(str(number) for number in range(11, ANSWERS_KEPT + 11))]
 
 
 def test_only_a_person_s_choice_counts_as_one():

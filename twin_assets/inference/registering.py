@@ -1,0 +1,192 @@
+"""Putting checkpoints into the registry: one version each, with everything that is known of what it was made of."""
+
+from collections.abc import Iterable, Mapping
+
+import dagster as dg
+
+from resources.artifacts import ArtifactStore
+from resources.source_code import commit_of
+from resources.tracker import ModelVersion, Tracker, registered_name
+from twin_assets.documents import BaseModelRef
+from twin_assets.evaluation import checks as evaluation_checks
+from twin_assets.evaluation.promotion import CheckState
+from twin_assets.evaluation.reports import EvalReport, ModelScores
+from twin_assets.inference.check_states import check_states
+from twin_assets.training import checks as training_checks
+from twin_assets.training.manifest import Manifest
+
+DATASETS = {"sft": "instruct_dataset", "dpo": "preference_dataset"}
+"""What each stage is trained on."""
+
+
+def gate_checks() -> list[dg.AssetCheckSpec]:
+    """Return every check there is of training and of evaluation."""
+    definitions = dg.load_asset_checks_from_modules([training_checks, evaluation_checks])
+    return [spec for definition in definitions for spec in definition.check_specs]
+
+
+def states_of_checks(instance: dg.DagsterInstance, stage: str, author: str) -> tuple[CheckState, ...]:
+    """Return how the checks of a stage's checkpoint and of the evaluation stand for one author."""
+    assets = (f"{stage}_checkpoint", "eval_report")
+    wanted = [spec for spec in gate_checks() if spec.asset_key.to_user_string() in assets]
+    return check_states(instance, wanted, author, assets=assets)
+
+
+def registered_versions(
+    context: dg.AssetExecutionContext,
+    stages: Iterable[str],
+    report: EvalReport,
+    base_model: BaseModelRef,
+    artifacts: ArtifactStore,
+    tracker: Tracker,
+) -> dict[str, ModelVersion]:
+    """Return the version of each stage's present checkpoint, registering those that are new, in the order of training.
+
+    Args:
+        context: The step.
+        stages: sft and dpo.
+        report: What was measured of the checkpoints.
+        base_model: What they were made from.
+        artifacts: Where the checkpoints lie.
+        tracker: The registry.
+    """
+    author = context.partition_key
+    registered = {}
+    for stage in stages:
+        manifest = artifacts.manifest(f"{stage}_checkpoint", author)
+        there = tracker.versions(registered_name(author))
+        found = [
+            version
+            for version in there
+            if version.tags.get("stage") == stage and version.tags.get("checkpoint") == manifest.data_version
+        ]
+        registered[stage] = (
+            found[0] if found else _register(context, stage, manifest, there, report, base_model, artifacts, tracker)
+        )
+    return registered
+
+
+def _register(
+    context: dg.AssetExecutionContext,
+    stage: str,
+    manifest: Manifest,
+    there: list[ModelVersion],
+    report: EvalReport,
+    base_model: BaseModelRef,
+    artifacts: ArtifactStore,
+    tracker: Tracker,
+) -> ModelVersion:
+    author = context.partition_key
+    below = next(
+        (item for item in reversed(there) if item.tags.get("checkpoint") == manifest.spec.base_model_version), None
+    )
+    trained_on = _trained_on(stage, manifest, below, base_model, artifacts, tracker)
+    trained_by = tracker.find_run(author, tag="spec_hash", value=manifest.spec_hash)
+    # The registry wants a run: where that of the training is gone, one that does nothing but register stands in.
+    run_id = trained_by or tracker.start_run(
+        stage, author=author, tags={"stage": stage, "spec_hash": manifest.spec_hash}
+    )
+    version = tracker.register(
+        registered_name(author),
+        artifacts.folder(f"{stage}_checkpoint", author),
+        run_id=run_id,
+        description=f"{stage.upper()} of {_name(base_model)} on the writings of {author}.",
+        tags={
+            **_origin(stage, author, manifest, below, base_model, tracker),
+            **_scores(report.scores_of(stage)),
+            **_checks(states_of_checks(context.instance, stage, author)),
+            "documents": str(len(manifest.trained_on or ())),
+            "rows": str(int(manifest.metrics.get("train_rows", 0))),
+            "dagster_run": context.run_id,
+            "dagster_run_url": tracker.dagster_run_url(context.run_id),
+            "mlflow_run_url": tracker.run_url(run_id),
+        },
+        base_model=_name(base_model),
+        licence=base_model.licence,
+        trained_on=trained_on,
+        metrics=_figures(report.scores_of(stage)),
+    )
+    if trained_by is None:
+        tracker.finish_run(run_id)
+    return version
+
+
+def _origin(
+    stage: str,
+    author: str,
+    manifest: Manifest,
+    below: ModelVersion | None,
+    base_model: BaseModelRef,
+    tracker: Tracker,
+) -> dict[str, str]:
+    """Return what a checkpoint was made of: its datasets, those of the version below it, base model and code."""
+    datasets = {DATASETS[stage]: manifest.spec.dataset_version}
+    if below is not None and "instruct_dataset" in below.tags:
+        datasets["instruct_dataset"] = below.tags["instruct_dataset"]
+    commit = commit_of()
+    return {
+        "author": author,
+        "stage": stage,
+        "checkpoint": manifest.data_version,
+        "spec_hash": manifest.spec_hash,
+        "dataset_version": manifest.spec.dataset_version,
+        **datasets,
+        **{f"{name}_url": tracker.dagster_asset_url(name, author) for name in datasets},
+        "eval_report_url": tracker.dagster_asset_url("eval_report", author),
+        "code_version": manifest.spec.code_version,
+        **({"git_commit": commit.text} if commit else {}),
+        **({"git_commit_url": commit.url} if commit and commit.url else {}),
+        "base_model": base_model.version,
+        "base_model_name": _name(base_model),
+        "base_model_licence": base_model.licence,
+        "chat_template": manifest.spec.chat_template_hash,
+        "chat_template_name": manifest.spec.chat_template,
+    }
+
+
+def _trained_on(
+    stage: str,
+    manifest: Manifest,
+    below: ModelVersion | None,
+    base_model: BaseModelRef,
+    artifacts: ArtifactStore,
+    tracker: Tracker,
+) -> dict[str, list[str]]:
+    """Return the ids of the documents that a checkpoint knows, by stage: its own, and of what it was made from."""
+    known = {stage: list(manifest.trained_on or ())}
+    if below is not None:
+        known["below"] = sorted(tracker.trained_on(below) or ())
+    elif base_model.revision is None:
+        # A base model that was trained here: on every author's documents.
+        of_base = artifacts.manifest("base_model")
+        known["base_model"] = list(of_base.trained_on or ()) if of_base.data_version == base_model.version else []
+    return known
+
+
+def _name(base_model: BaseModelRef) -> str:
+    return base_model.location.rsplit("/", 1)[-1]
+
+
+def _scores(scores: ModelScores) -> dict[str, str]:
+    return {
+        "perplexity": scores.perplexity.perplexity.text(1),
+        **({"likeness": scores.likeness.to_own.text()} if scores.likeness else {}),
+    }
+
+
+def _figures(scores: ModelScores) -> Mapping[str, float]:
+    return {
+        "held_out_perplexity": scores.perplexity.perplexity.estimate,
+        "held_out_bits_per_byte": scores.perplexity.bits_per_byte.estimate,
+        **({"delta_to_author": scores.likeness.to_own.estimate} if scores.likeness else {}),
+    }
+
+
+def _checks(states: Iterable[CheckState]) -> dict[str, str]:
+    """Return the checks by how they stood when the version was registered; a kind that has none has no tag."""
+    by_state: dict[str, list[str]] = {}
+    for check in states:
+        kind = {"passed": "checks_passed", "warned": "checks_warned"}.get(check.state, "checks_failed")
+        missing = " (has not run)" if check.state == "missing" else ""
+        by_state.setdefault(kind, []).append(f"{check.name}{missing}")
+    return {kind: ", ".join(names) for kind, names in by_state.items()}
