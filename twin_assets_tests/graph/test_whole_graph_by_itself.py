@@ -1,0 +1,124 @@
+"""The whole graph by itself: real sensors, ticks, queue and runs, from a new document to a promotion."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+import pytest
+from small_author import AUTHOR, SAMPLE, TINY, Place, lay_out
+from ticking import Asked, Platform, ticked, total
+from worker_processes import FORBIDDEN
+
+from resources.tracker import CHAMPION
+from twin_assets.settings import PROJECT_ROOT
+
+pytestmark = pytest.mark.filterwarnings("ignore::dagster_shared.utils.warnings.PreviewWarning")
+
+OTHER = "tobias-fenn"
+OF_AN_AUTHOR = (
+    "raw_documents",
+    "cleaned_documents",
+    "chunks",
+    "embeddings",
+    "style_profile",
+    "instruct_dataset",
+    "preference_dataset",
+    "sft_checkpoint",
+    "dpo_checkpoint",
+    "eval_report",
+    "retrieval_report",
+    "registered_model",
+)
+READS_EVERY_AUTHOR = {"eval_report", "registered_model"}
+"""What may be asked for again because of another author: likeness is held against everybody's style."""
+TRAINED = ("sft_checkpoint", "dpo_checkpoint")
+
+
+@pytest.fixture(scope="module")
+def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    """Two authors whose twins the platform has built by itself, on a base model that no new document changes."""
+    root = tmp_path_factory.mktemp("ticked")
+    shutil.copytree("/tmp/bench-work/model", root / "model")
+    lay_out(root)
+    place = Place(root, {"base_model": str(root / "model"), "base_model_licence": "of the test"})
+    shutil.copytree(PROJECT_ROOT / "samples" / OTHER, root / "others")
+    place.add_author(OTHER, "../others")
+    place.settings.home.mkdir()
+    with ticked(place) as platform:
+        platform.configure_runs(TINY)
+        platform.start_sensors()
+        platform.history = platform.settle()
+        yield platform
+
+
+def test_two_authors_are_built_from_nothing_and_nothing_is_made_twice(platform):
+    asked = total(platform.history)
+    assert all(asked[asset] == {AUTHOR, OTHER} for asset in OF_AN_AUTHOR)
+    for asset in TRAINED:
+        for author in (AUTHOR, OTHER):
+            assert len(platform.versions(asset, author)) == 1
+    assert failed(platform) == []
+
+
+def test_a_new_document_leads_to_a_promotion_of_its_author_only(platform):
+    write(platform, "disks-fill-at-night.md")
+    versions_before = len(versions(platform))
+    history = platform.settle()
+    print(history)
+    asked = total(history)
+    assert all(AUTHOR in asked[asset] for asset in OF_AN_AUTHOR)
+    assert {asset for asset, partitions in asked.items() if OTHER in partitions} <= READS_EVERY_AUTHOR
+    assert "base_model" not in asked
+    chain = ("raw_documents", "cleaned_documents", "instruct_dataset", *TRAINED, "eval_report", "registered_model")
+    order = [first_asked(history, asset) for asset in chain]
+    assert order == sorted(order)
+    assert len(versions(platform)) == versions_before + 2
+    assert failed(platform) == []
+    print(platform.place.metadata("registered_model")["reason"].value)
+
+
+def test_the_same_writings_collected_again_trigger_nothing(platform):
+    before = {asset: platform.versions(asset, AUTHOR)[-1] for asset in OF_AN_AUTHOR}
+    runs = platform.pass_to_schedule("weekly_collection")
+    assert {run.tags["dagster/partition"] for run in runs} == {AUTHOR, OTHER}
+    assert failed(platform) == []
+    assert [platform.tick() for _ in range(4)] == [{}] * 4
+    assert {asset: platform.versions(asset, AUTHOR)[-1] for asset in OF_AN_AUTHOR} == before
+
+
+def test_a_failed_blocking_check_holds_the_gpu_and_once_it_passes_it_is_trained_once(platform):
+    trained = {asset: len(platform.versions(asset, AUTHOR)) for asset in TRAINED}
+    document = write(platform, "your-average-is-lying.md")
+    text = document.read_text(encoding="utf-8")
+    document.write_text(text.replace(". ", f", as {FORBIDDEN} learnt. "), encoding="utf-8")
+    history = [platform.tick_and_run() for _ in range(8)]
+    asked = total(history)
+    print(history)
+    assert history[-2:] == [{}, {}]
+    assert not asked.keys() & {*TRAINED, "preference_dataset", "registered_model"}
+    assert {"instruct_dataset", "chunks", "embeddings", "retrieval_report"} <= asked.keys()
+    assert len(failed(platform)) == 1
+    document.write_text(text, encoding="utf-8")
+    platform.settle()
+    for asset in TRAINED:
+        assert len(platform.versions(asset, AUTHOR)) == trained[asset] + 1
+
+
+def write(platform: Platform, name: str) -> Path:
+    """Let the author write another article, and return its file."""
+    return Path(shutil.copyfile(SAMPLE / "articles" / name, platform.place.writings / "articles" / name))
+
+
+def failed(platform: Platform) -> list[dg.DagsterRun]:
+    return list(platform.instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE])))
+
+
+def versions(platform: Platform) -> list:
+    return platform.place.resource("tracker").versions(f"twin-{AUTHOR}")
+
+
+def first_asked(history: list[Asked], asset: str) -> int:
+    """Return in which tick an asset of the author was first asked for."""
+    return next(number for number, asked in enumerate(history) if AUTHOR in asked.get(asset, ()))
