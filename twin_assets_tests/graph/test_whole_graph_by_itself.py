@@ -8,11 +8,11 @@ from pathlib import Path
 import dagster as dg
 import pytest
 from small_author import AUTHOR, SAMPLE, TINY, Place, lay_out
-from ticking import Asked, Platform, ticked, total
-from worker_processes import FORBIDDEN
 
-from resources.tracker import CHAMPION
-from twin_assets.settings import PROJECT_ROOT
+from resources.tracker import CHAMPION, Tracker
+from twin_assets.settings import PROJECT_ROOT, Settings
+from twin_assets_tests.ticking import Asked, Platform, ticked, total
+from twin_assets_tests.worker_processes import FORBIDDEN
 
 pytestmark = pytest.mark.filterwarnings("ignore::dagster_shared.utils.warnings.PreviewWarning")
 
@@ -45,8 +45,7 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     place = Place(root, {"base_model": str(root / "model"), "base_model_licence": "of the test"})
     shutil.copytree(PROJECT_ROOT / "samples" / OTHER, root / "others")
     place.add_author(OTHER, "../others")
-    place.settings.home.mkdir()
-    with ticked(place) as platform:
+    with ticked(place.settings) as platform:
         platform.configure_runs(TINY)
         platform.start_sensors()
         platform.history = platform.settle()
@@ -76,7 +75,6 @@ def test_a_new_document_leads_to_a_promotion_of_its_author_only(platform):
     assert order == sorted(order)
     assert len(versions(platform)) == versions_before + 2
     assert failed(platform) == []
-    print(platform.place.metadata("registered_model")["reason"].value)
 
 
 def test_the_same_writings_collected_again_trigger_nothing(platform):
@@ -108,7 +106,7 @@ def test_a_failed_blocking_check_holds_the_gpu_and_once_it_passes_it_is_trained_
 
 def write(platform: Platform, name: str) -> Path:
     """Let the author write another article, and return its file."""
-    return Path(shutil.copyfile(SAMPLE / "articles" / name, platform.place.writings / "articles" / name))
+    return Path(shutil.copyfile(SAMPLE / "articles" / name, platform.home.parent / "writings" / "articles" / name))
 
 
 def failed(platform: Platform) -> list[dg.DagsterRun]:
@@ -116,7 +114,7 @@ def failed(platform: Platform) -> list[dg.DagsterRun]:
 
 
 def versions(platform: Platform) -> list:
-    return platform.place.resource("tracker").versions(f"twin-{AUTHOR}")
+    return Tracker.from_settings(Settings(home=platform.home)).versions(f"twin-{AUTHOR}")
 
 
 def first_asked(history: list[Asked], asset: str) -> int:

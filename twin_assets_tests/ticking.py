@@ -16,6 +16,7 @@ from typing import Any
 
 import dagster as dg
 import yaml
+from dagster._core.definitions.assets.graph.base_asset_graph import BaseAssetGraph
 from dagster._core.execution.backfill import BulkActionsFilter, BulkActionStatus
 from dagster._core.instance import InstanceRef
 from dagster._core.remote_origin import InProcessCodeLocationOrigin
@@ -29,10 +30,10 @@ from dagster._daemon.backfill import execute_backfill_iteration
 from dagster._daemon.run_coordinator.queued_run_coordinator_daemon import QueuedRunCoordinatorDaemon
 from dagster._daemon.sensor import execute_sensor_iteration
 from dagster._scheduler.scheduler import launch_scheduled_runs
-from small_author import Place
-from worker_processes import RUN_CONFIG
 
 from twin_assets.console.instance import prepare_dagster_home
+from twin_assets.settings import Settings
+from twin_assets_tests.worker_processes import RUN_CONFIG
 
 Asked = dict[str, set[str]]
 """The partitions that are asked for, by asset; none for an asset without partitions."""
@@ -53,7 +54,7 @@ UNFINISHED = [
 class Platform:
     """An instance and a code location, with the daemons in our hand."""
 
-    place: Place
+    home: Path
     workspace: WorkspaceProcessContext
     ahead: timedelta = field(default=timedelta())
     """How far the daemons' clock is ahead of ours."""
@@ -64,12 +65,18 @@ class Platform:
 
     def configure_runs(self, config: Mapping[str, Any]) -> None:
         """Set the configuration of every run from now on."""
-        (self.place.root / "home" / RUN_CONFIG).write_text(yaml.safe_dump(dict(config)), encoding="utf-8")
+        (self.home / RUN_CONFIG).write_text(yaml.safe_dump(dict(config)), encoding="utf-8")
 
     def start_sensors(self, *names: str) -> None:
-        """Switch automation sensors on, as one does in the UI."""
+        """Switch sensors on, as one does in the UI; the three that evaluate conditions by default."""
         for name in names or AUTOMATION_SENSORS:
             self.instance.start_sensor(self._repository().get_sensor(name))
+
+    def stop_sensors(self, *names: str) -> None:
+        """Switch sensors off."""
+        for name in names:
+            sensor = self._repository().get_sensor(name)
+            self.instance.stop_sensor(sensor.get_remote_origin_id(), sensor.selector_id, sensor)
 
     def tick(self, *, after: timedelta = A_MINUTE) -> Asked:
         """Let every sensor that is on tick once, and return what they put into the queue."""
@@ -143,6 +150,10 @@ class Platform:
         tags = [record.asset_materialization.tags for record in records if record.asset_materialization]
         return [str((tag or {})["dagster/data_version"]) for tag in tags]
 
+    def asset_graph(self) -> BaseAssetGraph[Any]:
+        """Return the graph as the daemons see it."""
+        return self.workspace.create_request_context().asset_graph
+
     def _repository(self) -> Any:
         (repository,) = self.workspace.create_request_context().code_locations[0].get_repositories().values()
         return repository
@@ -169,19 +180,27 @@ def total(history: list[Asked]) -> Asked:
 
 
 @contextmanager
-def ticked(place: Place) -> Iterator[Platform]:
-    """Open a platform at a place."""
-    settings = {key: str(value) if isinstance(value, Path) else value for key, value in place.changes.items()}
-    settings |= {"home": str(place.settings.home), "authors_dir": str(place.settings.authors_dir)}
-    code = place.root / "definitions.py"
-    code.write_text(f"from worker_processes import platform_defs\n\ndefs = platform_defs(**{settings!r})\n")
+def ticked(settings: Settings, *, definitions: str = "platform_defs") -> Iterator[Platform]:
+    """Open a platform.
+
+    Args:
+        settings: What it runs on.
+        definitions: Name of a function in `worker_processes` that makes the definitions of the settings.
+    """
+    settings.home.mkdir(parents=True, exist_ok=True)
+    given = {key: str(value) if isinstance(value, Path) else value for key, value in settings.model_dump(exclude_unset=True).items()}
+    code = settings.home / "definitions.py"
+    code.write_text(
+        f"from twin_assets_tests.worker_processes import {definitions}\n\ndefs = {definitions}(**{given!r})\n",
+        encoding="utf-8",
+    )
     location = InProcessCodeLocationOrigin(LoadableTargetOrigin(python_file=str(code)), location_name="twin_assets")
     reference = InstanceRef.from_dir(
-        str(prepare_dagster_home(place.settings)),
-        overrides={"run_launcher": {"module": "worker_processes", "class": "ForkedRunLauncher"}},
+        str(prepare_dagster_home(settings)),
+        overrides={"run_launcher": {"module": "twin_assets_tests.worker_processes", "class": "ForkedRunLauncher"}},
     )
     with (
         dg.DagsterInstance.from_ref(reference) as instance,
         WorkspaceProcessContext(instance, InProcessWorkspaceLoadTarget(location)) as workspace,
     ):
-        yield Platform(place, workspace)
+        yield Platform(settings.home, workspace)

@@ -1,0 +1,100 @@
+"""Ticks of the sensors with 1,000 authors: each must take less than a tenth of the interval at which it is due.
+
+The instance, the author files, their folders and the daemons' code are real; the code location is in this process, so
+that what a deployment pays for the way to its code server is not in the figures. Nothing is run.
+"""
+
+import tempfile
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+import dagster as dg
+import yaml
+
+from benchmarks.figures import Figures
+from benchmarks.timing import RUNS, seconds_of
+from jobs.sensors import build_sensors
+from twin_assets.partitions import AUTHORS_PARTITION
+from twin_assets.settings import Settings
+from twin_assets_tests.ticking import AUTOMATION_SENSORS, Platform, ticked
+
+AUTHORS = 1_000
+SHARE_OF_INTERVAL = 0.1
+
+
+def run(figures: Figures) -> None:
+    """Measure a tick in which nothing has changed, and, of the conditions, one in which an author's data has."""
+    intervals = {sensor.name: sensor.minimum_interval_seconds or 30 for sensor in build_sensors()}
+    slugs = [f"author-{number:04}" for number in range(AUTHORS)]
+    with tempfile.TemporaryDirectory() as folder:
+        settings = _settings(Path(folder))
+        _write_authors(settings, slugs)
+        with ticked(settings) as platform:
+            platform.start_sensors("author_files")
+            first = seconds_of(platform.tick, runs=1)
+            registered = len(platform.instance.get_dynamic_partitions(AUTHORS_PARTITION))
+            figures.ratio(f"author_files, first tick: authors registered, of {AUTHORS:,}", registered / AUTHORS, at_least=1)
+            figures.note("author_files, first tick", f"{first:.2f} s")
+            _quiet_tick(figures, platform, "author_files", intervals)
+            platform.stop_sensors("author_files")
+            figures.note("results of all authors, reported in", f"{_build_everything(platform, slugs):.1f} s")
+            for name in AUTOMATION_SENSORS:
+                platform.start_sensors(name)
+                figures.note(f"{name}, first tick", f"{seconds_of(platform.tick, runs=1):.2f} s")
+                _quiet_tick(figures, platform, name, intervals)
+                platform.stop_sensors(name)
+
+
+def _quiet_tick(figures: Figures, platform: Platform, name: str, intervals: dict[str, int]) -> None:
+    asked = []
+    taken = seconds_of(lambda: asked.append(platform.tick()), runs=RUNS)
+    figures.ratio(f"{name}, nothing new: asked for", sum(map(len, asked)), at_most=0)
+    figures.ratio(
+        f"{name}, nothing new: tick with {AUTHORS:,} authors ({taken:.2f} s), of its interval",
+        taken / intervals[name],
+        at_most=SHARE_OF_INTERVAL,
+    )
+
+
+def _settings(folder: Path) -> Settings:
+    """Return settings of embedded services, whatever the environment names."""
+    return Settings(
+        home=folder / "home",
+        authors_dir=folder / "authors",
+        mongodb_url=None,
+        qdrant_url=None,
+        mlflow_tracking_uri=None,
+        artifacts_uri=None,
+    )
+
+
+def _write_authors(settings: Settings, slugs: Iterable[str]) -> None:
+    settings.authors_dir.mkdir(parents=True)
+    for slug in slugs:
+        writings = settings.authors_dir.parent / "writings" / slug
+        writings.mkdir(parents=True)
+        for number in range(3):
+            (writings / f"{number}.md").write_text(f"# Note {number}\n\n{'A sentence of some words. ' * 50}", encoding="utf-8")
+        content = {
+            "name": slug,
+            "consent": {"given_by": "the author"},
+            "sources": [{"type": "folder", "path": str(writings)}],
+        }
+        (settings.authors_dir / f"{slug}.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
+
+
+def _build_everything(platform: Platform, slugs: Iterable[str]) -> float:
+    """Report a result of every asset for every author, as if all had been built; return the seconds it took."""
+    started = time.perf_counter()
+    graph = platform.asset_graph()
+    for layer in graph.toposorted_asset_keys_by_level:
+        for key in sorted(layer, key=lambda key: key.to_user_string()):
+            node = graph.get(key)
+            if not node.is_materializable:
+                continue
+            for slug in slugs if node.is_partitioned else [None]:
+                platform.instance.report_runless_asset_event(
+                    dg.AssetMaterialization(key, partition=slug, tags={"dagster/data_version": f"of {slug}"})
+                )
+    return time.perf_counter() - started
