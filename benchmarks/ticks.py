@@ -24,7 +24,7 @@ SHARE_OF_INTERVAL = 0.1
 
 
 def run(figures: Figures) -> None:
-    """Measure a tick in which nothing has changed, and, of the conditions, one in which an author's data has."""
+    """Measure each sensor's first tick, in which everything is new, and those in which nothing is."""
     intervals = {sensor.name: sensor.minimum_interval_seconds or 30 for sensor in build_sensors()}
     slugs = [f"author-{number:04}" for number in range(AUTHORS)]
     with tempfile.TemporaryDirectory() as folder:
@@ -34,11 +34,15 @@ def run(figures: Figures) -> None:
             platform.start_sensors("author_files")
             first = seconds_of(platform.tick, runs=1)
             registered = len(platform.instance.get_dynamic_partitions(AUTHORS_PARTITION))
-            figures.ratio(f"author_files, first tick: authors registered, of {AUTHORS:,}", registered / AUTHORS, at_least=1)
+            figures.ratio(
+                f"author_files, first tick: authors registered, of {AUTHORS:,}", registered / AUTHORS, at_least=1
+            )
             figures.note("author_files, first tick", f"{first:.2f} s")
             _quiet_tick(figures, platform, "author_files", intervals)
             platform.stop_sensors("author_files")
-            figures.note("results of all authors, reported in", f"{_build_everything(platform, slugs):.1f} s")
+            figures.note(
+                f"three results of {AUTHORS:,} authors, reported in", f"{_build_datasets(platform, slugs):.1f} s"
+            )
             for name in AUTOMATION_SENSORS:
                 platform.start_sensors(name)
                 figures.note(f"{name}, first tick", f"{seconds_of(platform.tick, runs=1):.2f} s")
@@ -75,7 +79,9 @@ def _write_authors(settings: Settings, slugs: Iterable[str]) -> None:
         writings = settings.authors_dir.parent / "writings" / slug
         writings.mkdir(parents=True)
         for number in range(3):
-            (writings / f"{number}.md").write_text(f"# Note {number}\n\n{'A sentence of some words. ' * 50}", encoding="utf-8")
+            (writings / f"{number}.md").write_text(
+                f"# Note {number}\n\n{'A sentence of some words. ' * 50}", encoding="utf-8"
+            )
         content = {
             "name": slug,
             "consent": {"given_by": "the author"},
@@ -84,17 +90,15 @@ def _write_authors(settings: Settings, slugs: Iterable[str]) -> None:
         (settings.authors_dir / f"{slug}.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
 
 
-def _build_everything(platform: Platform, slugs: Iterable[str]) -> float:
-    """Report a result of every asset for every author, as if all had been built; return the seconds it took."""
+def _build_datasets(platform: Platform, slugs: Iterable[str]) -> float:
+    """Report what leads to a training as built for every author; return the seconds it took.
+
+    Not every asset: an event takes some ten milliseconds to store, and a tick reads only those that are new.
+    """
     started = time.perf_counter()
-    graph = platform.asset_graph()
-    for layer in graph.toposorted_asset_keys_by_level:
-        for key in sorted(layer, key=lambda key: key.to_user_string()):
-            node = graph.get(key)
-            if not node.is_materializable:
-                continue
-            for slug in slugs if node.is_partitioned else [None]:
-                platform.instance.report_runless_asset_event(
-                    dg.AssetMaterialization(key, partition=slug, tags={"dagster/data_version": f"of {slug}"})
-                )
+    for asset in ("raw_documents", "cleaned_documents", "instruct_dataset"):
+        for slug in slugs:
+            platform.instance.report_runless_asset_event(
+                dg.AssetMaterialization(asset, partition=slug, tags={"dagster/data_version": f"of {slug}"})
+            )
     return time.perf_counter() - started

@@ -31,15 +31,12 @@ def follow_inputs(*, every_author: bool = True) -> dg.AutomationCondition:  # ty
     - *an input has a new data version, or this was never built*: and has not been requested since. The memory of
       `since` keeps the wish alive while another clause says no.
     - *nothing is missing above*: a partial input would make a partial result that looks whole.
-    - *nothing is being computed here or above*: what is being computed now will ask again when it ends.
+    - *nothing is being computed here or above, nor asked for above in this tick*: what is being computed now will ask
+      again when it ends. Dagster would ask for a whole chain at once; each link would then be asked for again in the
+      next tick, for new content that it has already read, and DPO would first train on the pairs of yesterday.
     - *no blocking check failed above*: a bad partition must not travel on.
     """
-    condition = (
-        _wanted()
-        & ~Condition.in_progress()
-        & ~Condition.any_deps_in_progress().with_label("an input is being computed")
-        & ~_failed_blocking_checks()
-    )
+    condition = _wanted() & ~Condition.in_progress() & ~_input_in_the_making() & ~_failed_blocking_checks()
     if every_author:
         condition &= ~_input_missing()
     return condition.with_label("follow the inputs: new content above, everything there, every blocking check passed")
@@ -61,7 +58,7 @@ def retrain_on_new_data() -> dg.AutomationCondition:  # type: ignore[type-arg]
         _wanted()
         & ~_input_missing()
         & ~Condition.in_progress()
-        & ~Condition.any_deps_in_progress().with_label("an input is being computed")
+        & ~_input_in_the_making()
         & ~Condition.any_deps_match(
             Condition.any_checks_match(~Condition.check_passed(), blocking_only=True)
         ).with_label("a blocking check above has not passed")
@@ -147,11 +144,17 @@ def _wanted() -> dg.AutomationCondition:  # type: ignore[type-arg]
     Before there is any author, nothing is missing above an asset that reads all of them: so something has to be there.
     The settings always are, and do not count.
     """
-    changed = Condition.any_deps_updated().replace("newly_updated", Condition.data_version_changed())
+    changed = Condition.any_deps_match(Condition.data_version_changed())
     handled = (Condition.newly_requested() | Condition.initial_evaluation()).since(changed)
     never_built = Condition.missing().newly_true().since(Condition.newly_requested() | Condition.newly_updated())
     something_above = Condition.any_deps_match(~Condition.missing()).ignore(dg.AssetSelection.assets(SETTINGS))
     return ((~handled | never_built) & something_above).with_label("an input has new content, or this was never built")
+
+
+def _input_in_the_making() -> dg.AutomationCondition:  # type: ignore[type-arg]
+    return Condition.any_deps_match(Condition.in_progress() | Condition.will_be_requested()).with_label(
+        "an input is being computed"
+    )
 
 
 def _input_missing() -> dg.AutomationCondition:  # type: ignore[type-arg]

@@ -188,7 +188,10 @@ def ticked(settings: Settings, *, definitions: str = "platform_defs") -> Iterato
         definitions: Name of a function in `worker_processes` that makes the definitions of the settings.
     """
     settings.home.mkdir(parents=True, exist_ok=True)
-    given = {key: str(value) if isinstance(value, Path) else value for key, value in settings.model_dump(exclude_unset=True).items()}
+    given = {
+        key: str(value) if isinstance(value, Path) else value
+        for key, value in settings.model_dump(exclude_unset=True).items()
+    }
     code = settings.home / "definitions.py"
     code.write_text(
         f"from twin_assets_tests.worker_processes import {definitions}\n\ndefs = {definitions}(**{given!r})\n",

@@ -52,9 +52,7 @@ FORBIDDEN = "Halcyon"
 """The name of a client that no row may tell."""
 
 
-@dg.asset_check(
-    asset="instruct_dataset", partitions_def=authors_partitions, blocking=True
-)
+@dg.asset_check(asset="instruct_dataset", partitions_def=authors_partitions, blocking=True)
 def tells_no_client(instruct_dataset: list[InstructRow]) -> dg.AssetCheckResult:
     """A check as a deployment adds one of its own: it holds real rows against a real rule."""
     telling = [row for row in instruct_dataset if FORBIDDEN in row.answer]
@@ -62,7 +60,7 @@ def tells_no_client(instruct_dataset: list[InstructRow]) -> dg.AssetCheckResult:
 
 
 def platform_defs(**settings: Any) -> dg.Definitions:
-    """Return the real definitions with a check more; a run executes its steps in its own process, and trains in another."""
+    """Return the real definitions and a check more; a run executes its steps in one process, and trains in another."""
     definitions = build_defs(settings=Settings(**settings), resource_overrides={"trainer": ForkedTrainer()})
     return dg.Definitions.merge(
         definitions, dg.Definitions(asset_checks=[tells_no_client], executor=dg.in_process_executor)

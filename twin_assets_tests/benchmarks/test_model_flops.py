@@ -40,7 +40,9 @@ def test_full_training_takes_what_torch_counts():
 
 
 def test_an_adapter_takes_what_torch_counts():
-    assert lora_flops_per_token(SHAPE, LENGTH, rank=RANK) * ROWS * LENGTH == pytest.approx(counted(rank=RANK), rel=0.001)
+    assert lora_flops_per_token(SHAPE, LENGTH, rank=RANK) * ROWS * LENGTH == pytest.approx(
+        counted(rank=RANK), rel=0.001
+    )
 
 
 def test_the_two_llamas_have_as_many_weights_as_their_names_say():

@@ -385,3 +385,46 @@ def test_what_changed_at_an_author_s_sources_is_collected_once(stage, tmp_path):
     assert [asked(), asked()] == [NOTHING, NOTHING]
     observe("three articles")
     assert [asked(), asked()] == [{"ann"}, NOTHING]
+
+
+def test_each_link_of_a_chain_is_asked_for_once_and_after_what_it_reads(stage):
+    """Otherwise DPO is trained on the pairs of yesterday, and again on those of today."""
+    instance, content = stage.instance, {"dataset": "1"}
+
+    def link(name: str, deps: list[str], condition: dg.AutomationCondition) -> dg.AssetsDefinition:
+        @dg.asset(name=name, deps=deps, partitions_def=AUTHORS, automation_condition=condition)
+        def asset() -> dg.MaterializeResult:
+            return dg.MaterializeResult(data_version=dg.DataVersion(f"{name} of {content['dataset']}"))
+
+        return asset
+
+    @dg.asset(partitions_def=AUTHORS)
+    def dataset() -> dg.MaterializeResult:
+        return dg.MaterializeResult(data_version=dg.DataVersion(content["dataset"]))
+
+    groups = {
+        "cpu": [link("chunks", ["dataset"], follow_inputs()), link("vectors", ["chunks", "dataset"], follow_inputs())],
+        "gpu": [link("sft", ["dataset"], retrain_on_new_data()), link("dpo", ["sft", "pairs"], retrain_on_new_data())],
+        "llm": [link("pairs", ["dataset"], follow_inputs())],
+    }
+    definitions = dg.Definitions(assets=[dataset, *(asset for group in groups.values() for asset in group)])
+    cursors: dict[str, object] = {}
+
+    def tick_and_run() -> list[str]:
+        """Tick the sensors one after the other, and then run what each of them asks for as one run."""
+        asked = []
+        for name, group in groups.items():
+            selection = dg.AssetSelection.assets(*group)
+            result = dg.evaluate_automation_conditions(
+                definitions, instance, asset_selection=selection, cursor=cursors.get(name)
+            )
+            cursors[name] = result.cursor
+            asked.append([asset for asset in group if result.get_requested_partitions(asset.key)])
+        for assets in filter(None, asked):
+            dg.materialize(assets, partition_key="ann", instance=instance)
+        return sorted(asset.key.to_user_string() for assets in asked for asset in assets)
+
+    instance.add_dynamic_partitions("authors", ["ann"])
+    for content["dataset"] in ("1", "2"):
+        dg.materialize([dataset], partition_key="ann", instance=instance)
+        assert [tick_and_run() for _ in range(4)] == [["chunks", "pairs", "sft"], ["dpo", "vectors"], [], []]

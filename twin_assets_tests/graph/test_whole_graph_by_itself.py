@@ -1,6 +1,8 @@
-"""The whole graph by itself: real sensors, ticks, queue and runs, from a new document to a promotion."""
+"""The whole graph by itself: real sensors, ticks, queue and runs, from a new document to a promotion.
 
-import os
+The tests share one platform and follow one another in its life; each of them leaves it with nothing to ask for.
+"""
+
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +11,7 @@ import dagster as dg
 import pytest
 from small_author import AUTHOR, SAMPLE, TINY, Place, lay_out
 
-from resources.tracker import CHAMPION, Tracker
+from resources.tracker import ModelVersion, Tracker
 from twin_assets.settings import PROJECT_ROOT, Settings
 from twin_assets_tests.ticking import Asked, Platform, ticked, total
 from twin_assets_tests.worker_processes import FORBIDDEN
@@ -37,13 +39,15 @@ TRAINED = ("sft_checkpoint", "dpo_checkpoint")
 
 
 @pytest.fixture(scope="module")
-def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+def platform(built: Place, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     """Two authors whose twins the platform has built by itself, on a base model that no new document changes."""
     root = tmp_path_factory.mktemp("ticked")
-    shutil.copytree("/tmp/bench-work/model", root / "model")
+    shutil.copytree(built.artifacts / "base_model", root / "model")
     lay_out(root)
     place = Place(root, {"base_model": str(root / "model"), "base_model_licence": "of the test"})
-    shutil.copytree(PROJECT_ROOT / "samples" / OTHER, root / "others")
+    (root / "others" / "articles").mkdir(parents=True)
+    for article in sorted((PROJECT_ROOT / "samples" / OTHER / "articles").iterdir())[:7]:
+        shutil.copyfile(article, root / "others" / "articles" / article.name)
     place.add_author(OTHER, "../others")
     with ticked(place.settings) as platform:
         platform.configure_runs(TINY)
@@ -65,7 +69,6 @@ def test_a_new_document_leads_to_a_promotion_of_its_author_only(platform):
     write(platform, "disks-fill-at-night.md")
     versions_before = len(versions(platform))
     history = platform.settle()
-    print(history)
     asked = total(history)
     assert all(AUTHOR in asked[asset] for asset in OF_AN_AUTHOR)
     assert {asset for asset, partitions in asked.items() if OTHER in partitions} <= READS_EVERY_AUTHOR
@@ -93,7 +96,6 @@ def test_a_failed_blocking_check_holds_the_gpu_and_once_it_passes_it_is_trained_
     document.write_text(text.replace(". ", f", as {FORBIDDEN} learnt. "), encoding="utf-8")
     history = [platform.tick_and_run() for _ in range(8)]
     asked = total(history)
-    print(history)
     assert history[-2:] == [{}, {}]
     assert not asked.keys() & {*TRAINED, "preference_dataset", "registered_model"}
     assert {"instruct_dataset", "chunks", "embeddings", "retrieval_report"} <= asked.keys()
@@ -113,7 +115,7 @@ def failed(platform: Platform) -> list[dg.DagsterRun]:
     return list(platform.instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE])))
 
 
-def versions(platform: Platform) -> list:
+def versions(platform: Platform) -> list[ModelVersion]:
     return Tracker.from_settings(Settings(home=platform.home)).versions(f"twin-{AUTHOR}")
 
 
