@@ -14,6 +14,7 @@ import yaml
 
 from benchmarks.figures import Figures
 from benchmarks.timing import RUNS, seconds_of
+from jobs.jobs import build_jobs
 from jobs.sensors import build_sensors
 from twin_assets.partitions import AUTHORS_PARTITION
 from twin_assets.settings import Settings
@@ -25,10 +26,11 @@ SHARE_OF_INTERVAL = 0.1
 
 def run(figures: Figures) -> None:
     """Measure each sensor's first tick, in which everything is new, and those in which nothing is."""
-    intervals = {sensor.name: sensor.minimum_interval_seconds or 30 for sensor in build_sensors()}
     slugs = [f"author-{number:04}" for number in range(AUTHORS)]
     with tempfile.TemporaryDirectory() as folder:
         settings = _settings(Path(folder))
+        sensors = build_sensors(settings, build_jobs())
+        intervals = {sensor.name: sensor.minimum_interval_seconds or 30 for sensor in sensors}
         _write_authors(settings, slugs)
         with ticked(settings) as platform:
             platform.start_sensors("author_files")
