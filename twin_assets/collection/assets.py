@@ -9,7 +9,7 @@ import dagster as dg
 from resources.project import Project
 from resources.warehouse import Warehouse
 from resources.web import Web
-from twin_assets.automation import follow_inputs
+from twin_assets.automation import follow_inputs, with_its_asset
 from twin_assets.checks import SHOWN, verdict
 from twin_assets.collection.authors import load_author
 from twin_assets.collection.contract import SourceContext
@@ -69,6 +69,7 @@ LINKS_REACHED = "every_link_was_reached"
             LINKS_REACHED,
             asset="raw_documents",
             partitions_def=authors_partitions,
+            automation_condition=with_its_asset(),
             description="Every link of the sources could be looked at; what could not is named, and stays as it was.",
         )
     ],

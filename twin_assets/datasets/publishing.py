@@ -9,6 +9,7 @@ import dagster as dg
 
 from resources.artifacts import ArtifactStore
 from resources.spending import Budget
+from twin_assets.automation import with_its_asset
 from twin_assets.checks import verdict
 from twin_assets.datasets import plots
 from twin_assets.datasets.card import CardFacts, dataset_card
@@ -62,6 +63,7 @@ def budget_spec(asset: str) -> dg.AssetCheckSpec:
         asset=asset,
         partitions_def=authors_partitions,
         blocking=True,
+        automation_condition=with_its_asset(),
         description="The language models of this run cost no more, in US dollars and tokens, than the settings allow.",
     )
 

@@ -72,7 +72,8 @@ def test_a_new_document_leads_to_a_promotion_of_its_author_only(platform):
     asked = total(history)
     assert all(AUTHOR in asked[asset] for asset in OF_AN_AUTHOR)
     assert {asset for asset, partitions in asked.items() if OTHER in partitions} <= READS_EVERY_AUTHOR
-    assert "base_model" not in asked
+    # Asked again what it is, because there are more documents; it is a folder, and still the same one.
+    assert len(set(platform.versions("base_model"))) == 1
     chain = ("raw_documents", "cleaned_documents", "instruct_dataset", *TRAINED, "eval_report", "registered_model")
     order = [first_asked(history, asset) for asset in chain]
     assert order == sorted(order)

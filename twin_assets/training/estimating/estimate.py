@@ -40,7 +40,8 @@ class Estimate:
             "estimated_on": self.device.name,
             "estimated_memory_gib": round(self.memory.total / GIB, 3),
             "estimated_tokens": round(self.tokens),
-            **({} if self.hours is None else {"estimated_hours": round(self.hours, 4)}),
+            # Seconds, as what the training really took is told in.
+            **({} if self.hours is None else {"estimated_seconds": round(self.hours * 3600, 1)}),
             **({} if self.cost is None else {"estimated_cost_usd": round(self.cost.on_demand, 2)}),
         }
 
