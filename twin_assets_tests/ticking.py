@@ -142,10 +142,12 @@ class Platform:
         self.instance.stop_schedule(schedule.get_remote_origin_id(), schedule.selector_id, schedule)
         return [run for run in self.instance.get_runs() if run.run_id not in before]
 
-    def versions(self, asset: str, author: str) -> list[str]:
+    def versions(self, asset: str, author: str | None = None) -> list[str]:
         """Return the data version of each materialization of an asset, the oldest first."""
         records = self.instance.fetch_materializations(
-            dg.AssetRecordsFilter(asset_key=dg.AssetKey(asset), asset_partitions=[author]), limit=100, ascending=True
+            dg.AssetRecordsFilter(asset_key=dg.AssetKey(asset), asset_partitions=[author] if author else None),
+            limit=100,
+            ascending=True,
         ).records
         tags = [record.asset_materialization.tags for record in records if record.asset_materialization]
         return [str((tag or {})["dagster/data_version"]) for tag in tags]
