@@ -74,8 +74,8 @@ class Cloud:
     moto_port: int
     calls: list[Call] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
-    after: dict[str, Callable[[Call], None]] = field(default_factory=dict)
-    """Called, by action, after AWS has done what was asked and before it says so."""
+    after: dict[str, Fault] = field(default_factory=dict)
+    """Called, by action, after AWS has done what was asked and before it says so; may say something else."""
     on_created: Callable[[str], None] = lambda _: None
     on_stop: Callable[[str], None] = lambda _: None
     lock: threading.RLock = field(default_factory=threading.RLock)
@@ -124,9 +124,8 @@ class Cloud:
                 if answer := fault(call):
                     return answer
         answer = self._sagemaker(call, forward) if call.service == "sagemaker" else forward()
-        if hook := self.after.get(call.action):
-            hook(call)
-        return answer
+        hook = self.after.get(call.action)
+        return (hook(call) if hook else None) or answer
 
     def _sagemaker(self, call: Call, forward: Callable[[], Answer]) -> Answer:
         name = call.parameters.get("TrainingJobName", "")

@@ -32,7 +32,7 @@ class JobRunner:
     cloud: Cloud
     root: Path
     log_delay: float = 0.0
-    """Seconds that the log is behind: its stream appears so much later."""
+    """Seconds after the end of a job before its log appears; 0 for a log that keeps up."""
     hold: threading.Event | None = None
     """If set, a job waits for it before its container starts: for capacity, say."""
     extra_environment: dict[str, str] = field(default_factory=dict)
@@ -138,16 +138,15 @@ class JobRunner:
         return code, failure.read_text() if failure.is_file() else ""
 
     def _log(self, name: str, attempt: int, process: subprocess.Popen[str]) -> None:
-        logs, stream, began = self.cloud.client("logs"), f"{name}/algo-1-{attempt}", time.monotonic()
-        made, waiting = False, []
+        logs, stream = self.cloud.client("logs"), f"{name}/algo-1-{attempt}"
+        made, lines = False, []
         assert process.stdout
         for line in process.stdout:
-            waiting.append({"timestamp": int(time.time() * 1000), "message": line.rstrip("\n") or " "})
-            if time.monotonic() - began >= self.log_delay:
-                made = self._send(logs, stream, waiting, made=made)
-        if waiting:
-            time.sleep(max(0.0, self.log_delay - (time.monotonic() - began)))
-            self._send(logs, stream, waiting, made=made)
+            lines.append({"timestamp": int(time.time() * 1000), "message": line.rstrip("\n") or " "})
+            if not self.log_delay:
+                made = self._send(logs, stream, lines, made=made)
+        if lines:
+            threading.Timer(self.log_delay, self._send, (logs, stream, lines), {"made": made}).start()
 
     def _send(self, logs: Any, stream: str, waiting: list[dict[str, Any]], *, made: bool) -> bool:
         if not made:

@@ -2,23 +2,20 @@
 
 import uuid
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import pytest
 
-from resources.trainer.sagemaker import SageMakerTrainer
 from twin_assets.training.chat_template import chat_template_hash
 from twin_assets.training.manifest import read_manifest
 from twin_assets.training.spec import TrainingSpec
 from twin_assets.training.storage import publish_checkpoint, publish_folder
-from twin_assets_tests.cloud_server import BUCKET, REGION, ROLE, Cloud, serve_cloud
+from twin_assets_tests.cloud_server import BUCKET, Cloud, serve_cloud
 from twin_assets_tests.job_runner import JobRunner
+from twin_assets_tests.training.cloud.orchestrator import Training
 from twin_assets_tests.training.conftest import SMALL
-
-LAUNCHES = f"s3://{BUCKET}/launches"
 
 
 @pytest.fixture(scope="session")
@@ -31,6 +28,8 @@ def served_cloud() -> Iterator[Cloud]:
 def cloud(served_cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
     """The cloud, without the calls, the faults and the jobs of other tests."""
     served_cloud.calls.clear()
+    # Pipes waits ten seconds for a payload that ended without a last word; where one did, we know.
+    monkeypatch.setattr("dagster._core.pipes.utils.WAIT_FOR_LOGS_AFTER_EXECUTION_INTERVAL", 1)
     for name, value in served_cloud.environment.items():
         monkeypatch.setenv(name, value)
     yield served_cloud
@@ -45,46 +44,6 @@ def runner(cloud: Cloud, tmp_path: Path) -> Iterator[JobRunner]:
     runner.close()
 
 
-@dataclass
-class Training:
-    """One spec whose dataset and base model lie in the cloud, and a step that trains it there."""
-
-    spec: TrainingSpec
-    instance: dg.DagsterInstance
-    options: dict[str, Any] = field(default_factory=dict)
-
-    def trainer(self) -> SageMakerTrainer:
-        return SageMakerTrainer(
-            **{
-                "region": REGION,
-                "launches_uri": LAUNCHES,
-                "image": "123456789012.dkr.ecr.eu-west-1.amazonaws.com/twin-trainer:1",
-                "role": ROLE,
-                "instance_type": "ml.g5.2xlarge",
-                "poll_seconds": 0.2,
-                "outage_minutes": 1.0,
-                "hub_offline": True,
-                **self.options,
-            }
-        )
-
-    def definition(self) -> dg.AssetsDefinition:
-        @dg.asset(name="sft_checkpoint")
-        def sft_checkpoint(context: dg.AssetExecutionContext, trainer: dg.ResourceParam[Any]) -> dg.MaterializeResult:
-            outcome = trainer.train(context, self.spec)
-            return dg.MaterializeResult(data_version=dg.DataVersion(outcome.manifest.data_version))
-
-        return sft_checkpoint
-
-    def run(self) -> dg.ExecuteInProcessResult:
-        return dg.materialize(
-            [self.definition()], resources={"trainer": self.trainer()}, instance=self.instance, raise_on_error=False
-        )
-
-    def log(self, result: dg.ExecuteInProcessResult) -> str:
-        return "\n".join(record.user_message for record in self.instance.all_logs(result.run_id))
-
-
 @pytest.fixture(scope="session")
 def base_in_cloud(served_cloud: Cloud, base: Path, datasets: dict[str, Path]) -> str:
     with pytest.MonkeyPatch.context() as patch:
@@ -97,7 +56,9 @@ def base_in_cloud(served_cloud: Cloud, base: Path, datasets: dict[str, Path]) ->
 
 @pytest.fixture
 def make_training(cloud: Cloud, base_in_cloud: str, base: Path, tmp_path: Path) -> Iterator[Callable[..., Training]]:
-    with dg.DagsterInstance.local_temp(str(tmp_path)) as instance:
+    home = tmp_path / "dagster"
+    home.mkdir()
+    with dg.DagsterInstance.local_temp(str(home)) as instance:
 
         def make(options: dict[str, Any] | None = None, **changes: Any) -> Training:
             spec = TrainingSpec.model_validate(
@@ -116,6 +77,6 @@ def make_training(cloud: Cloud, base_in_cloud: str, base: Path, tmp_path: Path) 
                     **changes,
                 }
             )
-            return Training(spec, instance, options or {})
+            return Training(spec, instance, home, options or {})
 
         yield make
