@@ -70,7 +70,12 @@ class Training:
         )
 
     def log(self, result: dg.ExecuteInProcessResult) -> str:
-        return "\n".join(record.user_message for record in self.instance.all_logs(result.run_id))
+        return log_of(self.instance, result.run_id)
+
+
+def log_of(instance: dg.DagsterInstance, run_id: str) -> str:
+    """Return the log of a run as the UI shows it, a message to a line."""
+    return "\n".join(record.message for record in instance.all_logs(run_id))
 
 
 def step(spec: TrainingSpec, *, retries: int = 0, force: bool = False) -> dg.AssetsDefinition:

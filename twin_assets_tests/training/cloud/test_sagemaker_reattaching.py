@@ -8,8 +8,10 @@ import time
 import dagster as dg
 import pytest
 
+from resources.trainer.launch import launch_name
 from twin_assets.training.storage import verified_checkpoint
 from twin_assets_tests.cloud_server import error, s3_error
+from twin_assets_tests.training.cloud.orchestrator import log_of
 
 
 def killer_of(process):
@@ -125,7 +127,7 @@ def test_cancelling_a_run_stops_its_job(make_training, runner, cloud):
     output, _ = process.communicate(timeout=90)
 
     assert process.returncode != 0
-    (name,) = [name for name in cloud.job_names() if training.spec.spec_hash in str(cloud.job(name).tags)]
+    (name,) = [name for name in cloud.job_names() if name.startswith(launch_name(training.spec))]
     assert cloud.count("StopTrainingJob") == 1, output
     until = time.monotonic() + 30
     while cloud.job(name).training_job_status != "Stopped":
@@ -133,4 +135,4 @@ def test_cancelling_a_run_stops_its_job(make_training, runner, cloud):
         time.sleep(0.1)
     (run,) = training.instance.get_runs()
     assert run.status in {dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED}
-    assert "the training job" in " ".join(record.user_message for record in training.instance.all_logs(run.run_id))
+    assert f"The run was cancelled: the training job {name} is stopped." in log_of(training.instance, run.run_id)
