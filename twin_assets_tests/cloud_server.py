@@ -18,6 +18,7 @@ from typing import Any
 
 import boto3
 from moto.backends import get_backend
+from moto.moto_api import state_manager
 from moto.server import ThreadedMotoServer
 
 ACCOUNT = "123456789012"
@@ -78,6 +79,8 @@ class Cloud:
     """Called, by action, after AWS has done what was asked and before it says so; may say something else."""
     on_created: Callable[[str], None] = lambda _: None
     on_stop: Callable[[str], None] = lambda _: None
+    on_task: Callable[[str], None] = lambda _: None
+    on_task_stop: Callable[[str], None] = lambda _: None
     lock: threading.RLock = field(default_factory=threading.RLock)
 
     @property
@@ -109,13 +112,12 @@ class Cloud:
     def job_names(self) -> list[str]:
         return list(get_backend("sagemaker")[ACCOUNT][REGION].training_jobs)
 
-    @contextmanager
-    def failing(self, fault: Fault) -> Iterator[None]:
-        self.faults.append(fault)
-        try:
-            yield
-        finally:
-            self.faults.remove(fault)
+    def task(self, arn: str) -> Any:
+        """Return moto's own record of an ECS task, to be changed."""
+        clusters = get_backend("ecs")[ACCOUNT][REGION].tasks.values()
+        return next(
+            task for tasks in clusters for known, task in tasks.items() if arn.endswith(task.id) or known == arn
+        )
 
     def answer(self, call: Call, forward: Callable[[], Answer]) -> Answer:
         with self.lock:
@@ -124,6 +126,10 @@ class Cloud:
                 if answer := fault(call):
                     return answer
         answer = self._sagemaker(call, forward) if call.service == "sagemaker" else forward()
+        if answer.status == 200 and call.action == "RunTask":
+            self.on_task(json.loads(answer.body)["tasks"][0]["taskArn"])
+        if answer.status == 200 and call.action == "StopTask":
+            self.on_task_stop(call.parameters["task"])
         hook = self.after.get(call.action)
         return (hook(call) if hook else None) or answer
 
@@ -155,6 +161,8 @@ class Cloud:
 @contextmanager
 def serve_cloud() -> Iterator[Cloud]:
     """Serve AWS on loopback, with one empty bucket."""
+    # Tasks take the time that they take: moto would end them after a few looks.
+    state_manager.set_transition("ecs::task", {"progression": "manual", "times": 10**9})
     moto = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     moto.start()
     moto_port = moto.get_host_and_port()[1]

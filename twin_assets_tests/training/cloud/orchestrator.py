@@ -14,6 +14,8 @@ from typing import Any
 
 import dagster as dg
 
+from resources.trainer import Trainer
+from resources.trainer.ecs import EcsTrainer
 from resources.trainer.sagemaker import SageMakerTrainer
 from twin_assets.settings import PROJECT_ROOT
 from twin_assets.training.spec import TrainingSpec
@@ -40,6 +42,7 @@ class Training:
     home: Path
     options: Mapping[str, Any] = field(default_factory=dict)
     retries: int = 0
+    kind: type[Trainer] = SageMakerTrainer
 
     def run(self, *, force: bool = False) -> dg.ExecuteInProcessResult:
         """Train in a step of this process."""
@@ -50,14 +53,21 @@ class Training:
             raise_on_error=False,
         )
 
-    def trainer(self) -> SageMakerTrainer:
-        return SageMakerTrainer(**{**OPTIONS, **self.options})
+    def trainer(self) -> Trainer:
+        return self.kind(**({**OPTIONS, **self.options} if self.kind is SageMakerTrainer else self.options))
 
     def start(self) -> subprocess.Popen[str]:
         """Train in a step of another process, on the same instance."""
         file = self.home / "training.json"
         file.write_text(
-            json.dumps({"spec": self.spec.model_dump(mode="json"), "home": str(self.home), "options": self.options})
+            json.dumps(
+                {
+                    "spec": self.spec.model_dump(mode="json"),
+                    "home": str(self.home),
+                    "options": self.options,
+                    "kind": self.kind.__name__,
+                }
+            )
         )
         return subprocess.Popen(
             [sys.executable, "-m", "twin_assets_tests.training.cloud.orchestrator", str(file)],
@@ -101,6 +111,7 @@ def main(file: str) -> int:
     given = json.loads(Path(file).read_text())
     with dg.DagsterInstance.local_temp(given["home"]) as instance:
         training = Training(TrainingSpec.model_validate(given["spec"]), instance, Path(given["home"]), given["options"])
+        training.kind = {kind.__name__: kind for kind in (SageMakerTrainer, EcsTrainer)}[given["kind"]]
         return 0 if training.run().success else 1
 
 
