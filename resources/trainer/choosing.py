@@ -1,5 +1,7 @@
 """Which trainer the settings name, and whether they say enough for it: told before anything starts."""
 
+from pathlib import Path
+
 from resources.trainer.contract import Trainer
 from resources.trainer.local import LocalTrainer
 from twin_assets.errors import UserError
@@ -51,6 +53,11 @@ def check_settings(settings: Settings) -> None:
         raise UserError(
             f"TWIN_TRAINER_MODE={mode} trains on another machine, which cannot reach {settings.artifacts_root}: "
             "set TWIN_ARTIFACTS_URI to an s3:// address."
+        )
+    if Path(settings.base_model).is_dir():
+        raise UserError(
+            f"TWIN_TRAINER_MODE={mode} trains on another machine, which cannot reach the folder {settings.base_model}: "
+            "set TWIN_BASE_MODEL to a hub id."
         )
     if settings.launches_uri and not settings.launches_uri.startswith("s3://"):
         raise UserError(f"TWIN_LAUNCHES_URI is {settings.launches_uri}: the jobs need an s3:// address.")

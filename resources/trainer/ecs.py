@@ -13,7 +13,7 @@ from resources.trainer.contract import Trainer, TrainingOutcome, outcome_of
 from resources.trainer.ecs_client import NotPlacedError, ReattachingECSClient
 from resources.trainer.ecs_tasks import EcsTasks, Place, TaskState, ecs_ending_of, run_task_request
 from resources.trainer.job_request import job_tags
-from resources.trainer.job_run import refusal
+from resources.trainer.job_run import refusals_told
 from resources.trainer.launch import LaunchFolder, for_another_machine, job_name, launch_name
 from resources.trainer.messages import JobMessageReader
 from resources.trainer.reattaching import launched_before, record_launch, record_reattachment
@@ -63,9 +63,11 @@ class EcsTrainer(Trainer):
 
     def under_way(self, spec: TrainingSpec) -> TrainingSpec | None:
         """Return the spec that a task which trains the same thing right now was started with, if there is one."""
-        number = self._attempts(launch_name(spec))
-        name = job_name(launch_name(spec), number)
-        return self._folder(name).read_spec() if number and self._tasks().running(name) else None
+        launch = launch_name(spec)
+        with refusals_told(launch):
+            number = self._attempts(launch)
+            name = job_name(launch, number)
+            return self._folder(name).read_spec() if number and self._tasks().running(name) else None
 
     def train(self, context: dg.AssetExecutionContext, spec: TrainingSpec) -> TrainingOutcome:
         """Start a task for the spec, or take over the one that there is, and wait for its end.
@@ -73,16 +75,12 @@ class EcsTrainer(Trainer):
         Raises:
             dg.Failure: If the task cannot be started, or fails; it says whether a retry can help.
         """
-        from botocore.exceptions import BotoCoreError, ClientError
-
         launch = launch_name(spec)
-        try:
+        with refusals_told(launch):
             number = self._attempts(launch)
             task = self._to_take_over(context, job_name(launch, number)) if number else None
             name = job_name(launch, number if task else number + 1)
             return self._see_through(context, spec, name, task)
-        except (ClientError, BotoCoreError) as error:
-            raise refusal(error, launch) from error
 
     def _to_take_over(self, context: dg.AssetExecutionContext, name: str) -> TaskState | None:
         """Return the task that this step is to wait for, None if it has to start one."""

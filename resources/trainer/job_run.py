@@ -4,7 +4,8 @@ An error of this process, or a service that is away for too long, leaves the job
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -146,6 +147,21 @@ def failure_metadata(state: JobState, url: str, tail: list[str]) -> Mapping[str,
     }
 
 
+@contextmanager
+def refusals_told(name: str) -> Iterator[None]:
+    """Turn what AWS refuses, or does not answer, on the way to a job into a failure.
+
+    Raises:
+        dg.Failure: In place of the error; it says whether a retry can help.
+    """
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        yield
+    except (ClientError, BotoCoreError) as error:
+        raise refusal(error, name) from error
+
+
 def refusal(error: Exception, name: str) -> dg.Failure:
     """Return the failure that an error on the way to a job is."""
     if error_code(error) == "ResourceLimitExceeded":
@@ -172,4 +188,4 @@ def refusal(error: Exception, name: str) -> dg.Failure:
 
 def _said(error: Exception) -> str:
     response = getattr(error, "response", {})
-    return str(response.get("Error", {}).get("Message") or error)
+    return str(response.get("Error", {}).get("Message") or error).rstrip(".") + "."

@@ -15,7 +15,7 @@ from pydantic import Field
 from resources.trainer.aws import aws_client, error_code
 from resources.trainer.contract import Trainer, TrainingOutcome, outcome_of
 from resources.trainer.job_request import Machine, job_tags, training_job_request
-from resources.trainer.job_run import INTERRUPTIONS, JobWatch, Patience, refusal
+from resources.trainer.job_run import INTERRUPTIONS, JobWatch, Patience, refusals_told
 from resources.trainer.launch import LaunchFolder, attempt_of, for_another_machine, job_name, launch_name
 from resources.trainer.log_lines import JobLog
 from resources.trainer.messages import JobMessageReader
@@ -76,10 +76,11 @@ class SageMakerTrainer(Trainer):
 
     def under_way(self, spec: TrainingSpec) -> TrainingSpec | None:
         """Return the spec that a job which trains the same thing right now was started with, if there is one."""
-        _, state = self._jobs().latest(launch_name(spec))
-        if state is None or state.status not in UNDER_WAY:
-            return None
-        return LaunchFolder.of(aws_client("s3", self.region), self.launches_uri, state.name).read_spec()
+        with refusals_told(launch_name(spec)):
+            _, state = self._jobs().latest(launch_name(spec))
+            if state is None or state.status not in UNDER_WAY:
+                return None
+            return LaunchFolder.of(aws_client("s3", self.region), self.launches_uri, state.name).read_spec()
 
     def train(self, context: dg.AssetExecutionContext, spec: TrainingSpec) -> TrainingOutcome:
         """Start a job for the spec, or take over the one that there is, and wait for its end.
@@ -87,16 +88,12 @@ class SageMakerTrainer(Trainer):
         Raises:
             dg.Failure: If the job cannot be started, or fails; it says whether a retry can help.
         """
-        from botocore.exceptions import BotoCoreError, ClientError
-
         patience = Patience(context.log, self.outage_minutes * 60)
         launch = launch_name(spec)
-        try:
+        with refusals_told(launch):
             number, last = patience.ask(lambda: self._settled(launch))
             taken = self._to_take_over(context, launch, last)
             return self._see_through(context, spec, job_name(launch, number + 1), taken, last, patience)
-        except (ClientError, BotoCoreError) as error:
-            raise refusal(error, launch) from error
 
     def _settled(self, launch: str) -> tuple[int, JobState | None]:
         """Return the last job of a launch, once it is not on its way to being stopped."""
