@@ -8,11 +8,14 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from twin_assets_tests.cloud_server import Cloud
 from twin_assets_tests.job_runner import IMAGE_ENVIRONMENT
+
+GROUP = "/ecs/twin-trainer"
 
 
 @dataclass
@@ -52,6 +55,15 @@ class TaskRunner:
         if process := self._processes.get(arn):
             process.send_signal(signal.SIGTERM)
 
+    def _log(self, arn: str, line: str) -> None:
+        """Write a line where the driver `awslogs` does; what the payload prints goes to the test's own output."""
+        logs, task = self.cloud.client("logs"), arn.rpartition("/")[2]
+        if not logs.describe_log_groups(logGroupNamePrefix=GROUP)["logGroups"]:
+            logs.create_log_group(logGroupName=GROUP)
+        logs.create_log_stream(logGroupName=GROUP, logStreamName=f"ecs/trainer/{task}")
+        event = {"timestamp": int(time.time() * 1000), "message": line}
+        logs.put_log_events(logGroupName=GROUP, logStreamName=f"ecs/trainer/{task}", logEvents=[event])
+
     def _run(self, arn: str) -> None:
         if self.hold:
             self.hold.wait(timeout=120)
@@ -74,6 +86,7 @@ class TaskRunner:
         )
         self._processes[arn] = process
         self.started.append(arn)
+        self._log(arn, "a line of the container")
         code = process.wait()
         container = task.containers[0]
         container.exitCode, container.last_status = code, "STOPPED"

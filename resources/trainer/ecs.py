@@ -12,9 +12,11 @@ from resources.trainer.aws import aws_client, is_missing
 from resources.trainer.contract import Trainer, TrainingOutcome, outcome_of
 from resources.trainer.ecs_client import NotPlacedError, ReattachingECSClient
 from resources.trainer.ecs_tasks import EcsTasks, Place, TaskState, ecs_ending_of, run_task_request
+from resources.trainer.ecs_watch import TaskWatch
 from resources.trainer.job_request import job_tags
-from resources.trainer.job_run import refusals_told
+from resources.trainer.job_run import Patience, refusals_told
 from resources.trainer.launch import LaunchFolder, for_another_machine, job_name, launch_name
+from resources.trainer.log_lines import milliseconds_now
 from resources.trainer.messages import JobMessageReader
 from resources.trainer.reattaching import launched_before, record_launch, record_reattachment
 from twin_assets.settings import Settings
@@ -39,6 +41,7 @@ class EcsTrainer(Trainer):
     output_kms_key: str | None = None
     tags: dict[str, str] = Field(default={})
     poll_seconds: float = 15.0
+    outage_minutes: float = 30.0
     hub_offline: bool = False
 
     @classmethod
@@ -58,6 +61,7 @@ class EcsTrainer(Trainer):
             output_kms_key=settings.trainer_output_kms_key,
             tags=settings.trainer_tags,
             poll_seconds=settings.trainer_poll_seconds,
+            outage_minutes=settings.trainer_outage_minutes,
             hub_offline=settings.hub_offline,
         )
 
@@ -112,7 +116,14 @@ class EcsTrainer(Trainer):
                 interval=self.poll_seconds,
             ),
             launched=lambda arn: record_launch(context, CLIENT, arn, url=tasks.url(arn), details={"name": name}),
-            poll_seconds=self.poll_seconds,
+            wait=TaskWatch(
+                context,
+                tasks,
+                self.container,
+                Patience(context.log, self.outage_minutes * 60),
+                self.poll_seconds,
+                since=milliseconds_now() if task else 0,
+            ).wait,
         )
         if task is None:
             folder.write_spec(for_another_machine(spec, context.log), self.output_kms_key)

@@ -10,8 +10,6 @@ from dagster_aws.pipes import PipesECSClient
 from resources.trainer.ecs_tasks import TaskState
 from resources.trainer.job_run import INTERRUPTIONS
 
-MOST_LOOKS = 1_000_000
-
 
 class NotPlacedError(Exception):
     """A task for which the cluster had no place."""
@@ -27,12 +25,12 @@ class ReattachingECSClient(PipesECSClient):
         context_injector: PipesContextInjector,
         message_reader: PipesMessageReader,
         launched: Callable[[str], None],
-        poll_seconds: float,
+        wait: Callable[[str], TaskState],
     ) -> None:
-        """Call `launched` with the ARN of a task as soon as it is there."""
+        """Call `launched` with the ARN of a task as soon as it is there, and `wait` to wait for its end."""
         super().__init__(client=client, context_injector=context_injector, message_reader=message_reader)
         self._launched = launched
-        self._poll_seconds = poll_seconds
+        self._until_ended = wait
         self._failures: list[Mapping[str, Any]] = []
         self.last_seen: TaskState | None = None
         client.meta.events.register("after-call.ecs.RunTask", self._note_failures)
@@ -65,7 +63,7 @@ class ReattachingECSClient(PipesECSClient):
             context=context, context_injector=self._context_injector, message_reader=self._message_reader
         ) as session:
             try:
-                ended = self._wait(response, cluster)
+                ended = self._wait(response)
             except INTERRUPTIONS:
                 self._terminate(context=context, wait_response=response, cluster=cluster)
                 raise
@@ -75,14 +73,11 @@ class ReattachingECSClient(PipesECSClient):
 
     def _wait_for_completion(self, start_response: Any, cluster: str | None = None, waiter_config: Any = None) -> Any:
         self._launched(start_response["tasks"][0]["taskArn"])
-        return self._wait(start_response, cluster)
+        return self._wait(start_response)
 
-    def _wait(self, start_response: Any, cluster: str | None) -> Any:
-        # The waiter counts in whole seconds.
-        waiter: Any = {"Delay": max(1, round(self._poll_seconds)), "MaxAttempts": MOST_LOOKS}
-        ended = super()._wait_for_completion(start_response, cluster=cluster, waiter_config=waiter)
-        self.last_seen = TaskState.of(ended["tasks"][0])
-        return ended
+    def _wait(self, start_response: Any) -> Any:
+        self.last_seen = self._until_ended(start_response["tasks"][0]["taskArn"])
+        return {"tasks": [self.last_seen.description]}
 
     def _note_failures(self, parsed: Mapping[str, Any], **_: Any) -> None:
         self._failures = list(parsed.get("failures") or ())

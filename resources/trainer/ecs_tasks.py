@@ -134,6 +134,20 @@ class EcsTasks:
         tasks = self.client.describe_tasks(cluster=self.cluster, tasks=[arn])["tasks"]
         return TaskState.of(tasks[0]) if tasks else None
 
+    def log_place(self, task: TaskState, container: str) -> tuple[str, str] | None:
+        """Return the CloudWatch group and stream of a task's container, None if its log goes elsewhere.
+
+        The stream's name is put together as the driver `awslogs` does it: prefix, container, task.
+        """
+        definition = self.client.describe_task_definition(taskDefinition=task.description["taskDefinitionArn"])
+        for known in definition["taskDefinition"]["containerDefinitions"]:
+            log = known.get("logConfiguration") or {}
+            options = log.get("options") or {}
+            if known["name"] == container and log.get("logDriver") == "awslogs" and "awslogs-stream-prefix" in options:
+                stream = f"{options['awslogs-stream-prefix']}/{container}/{task.arn.rpartition('/')[2]}"
+                return options["awslogs-group"], stream
+        return None
+
     def url(self, arn: str) -> str:
         """Return the address of a task in the AWS console."""
         region, task = self.client.meta.region_name, arn.rpartition("/")[2]

@@ -4,6 +4,7 @@ SageMaker writes a stream for each instance, and makes it when the first line co
 not start. What the lines say is not looked at.
 """
 
+import time
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +12,11 @@ from resources.trainer.aws import error_code, is_missing, will_pass
 
 MOST_PAGES = 20
 """Pages of a stream (10,000 lines or 1 MB each) that are fetched at one look."""
+
+
+def milliseconds_now() -> int:
+    """Return the time as CloudWatch counts it."""
+    return time.time_ns() // 1_000_000
 
 
 @dataclass

@@ -6,7 +6,6 @@ that is under way, and none of them pays for a second one.
 """
 
 import time
-from datetime import UTC, datetime
 
 import dagster as dg
 from dagster_aws.pipes import PipesS3ContextInjector
@@ -17,7 +16,7 @@ from resources.trainer.contract import Trainer, TrainingOutcome, outcome_of
 from resources.trainer.job_request import Machine, job_tags, training_job_request
 from resources.trainer.job_run import INTERRUPTIONS, JobWatch, Patience, refusals_told
 from resources.trainer.launch import LaunchFolder, attempt_of, for_another_machine, job_name, launch_name
-from resources.trainer.log_lines import JobLog
+from resources.trainer.log_lines import JobLog, milliseconds_now
 from resources.trainer.messages import JobMessageReader
 from resources.trainer.reattaching import launched_before, record_launch, record_reattachment
 from resources.trainer.training_jobs import LOG_GROUP, JobState, TrainingJobs
@@ -133,7 +132,7 @@ class SageMakerTrainer(Trainer):
         jobs, store = self._jobs(), aws_client("s3", self.region)
         name = taken.name if taken else new_name
         folder = LaunchFolder.of(store, self.launches_uri, name)
-        log = JobLog(aws_client("logs", self.region), LOG_GROUP, f"{name}/", since=_now() if taken else 0)
+        log = JobLog(aws_client("logs", self.region), LOG_GROUP, f"{name}/", since=milliseconds_now() if taken else 0)
         watch = JobWatch(context, jobs, name, log, patience, self.poll_seconds)
         with dg.open_pipes_session(
             context=context.op_execution_context,
@@ -236,7 +235,3 @@ def _ended_during(context: dg.AssetExecutionContext, job: JobState) -> bool:
     record = context.instance.get_run_record_by_id(context.run_id)
     began = record.start_time if record else None
     return began is not None and job.ended_at is not None and job.ended_at.timestamp() >= began
-
-
-def _now() -> int:
-    return int(datetime.now(UTC).timestamp() * 1000)

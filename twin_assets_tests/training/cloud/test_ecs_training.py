@@ -21,7 +21,7 @@ OPTIONS = {
     "task_definition": "twin-trainer",
     # moto places tasks without a container instance on Fargate only.
     "capacity_provider": "FARGATE",
-    "poll_seconds": 1.0,
+    "poll_seconds": 0.5,
     "hub_offline": True,
 }
 
@@ -31,7 +31,18 @@ def cluster(served_cloud):
     ecs = served_cloud.client("ecs")
     ecs.create_cluster(clusterName="gpus")
     ecs.register_task_definition(
-        family="twin-trainer", containerDefinitions=[{"name": "trainer", "image": "twin-trainer", "memory": 4096}]
+        family="twin-trainer",
+        containerDefinitions=[
+            {
+                "name": "trainer",
+                "image": "twin-trainer",
+                "memory": 4096,
+                "logConfiguration": {
+                    "logDriver": "awslogs",
+                    "options": {"awslogs-group": "/ecs/twin-trainer", "awslogs-stream-prefix": "ecs"},
+                },
+            }
+        ],
     )
 
 
@@ -58,7 +69,8 @@ def test_a_task_trains_the_spec_on_the_gpus_it_asks_for(make_task, runner, cloud
 
     assert result.success, training.log(result)
     assert verified_checkpoint(training.spec.output_uri).spec_hash == training.spec.spec_hash
-    assert "sft on 24 rows, 4 held out" in training.log(result)
+    assert "sft on 24 rows, 4 held out" in training.log(result), "what the payload says through Pipes"
+    assert "a line of the container" in training.log(result), "what stands in CloudWatch"
     (call,) = [call for call in cloud.calls if call.action == "RunTask"]
     (override,) = call.parameters["overrides"]["containerOverrides"]
     assert override["resourceRequirements"] == [{"type": "GPU", "value": "1"}]
