@@ -179,7 +179,7 @@ def test_a_spot_interruption_is_told_and_the_job_goes_on(make_training, runner, 
     assert len(set(runner.started)) == 1
     log = training.log(result)
     assert "Interrupted - " in log
-    assert log.count("successfully opened dagster pipes") == 2, "the messages of both machines are heard"
+    assert log.count("sft on 24 rows, 4 held out") == 2, "the messages of both machines are heard"
 
 
 def test_the_password_of_a_tracking_server_stands_in_the_spec_and_nowhere_else(make_training, runner, cloud):
