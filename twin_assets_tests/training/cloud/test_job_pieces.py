@@ -11,6 +11,7 @@ from resources.trainer.launch import attempt_of, job_name, launch_name
 from resources.trainer.log_lines import JobLog
 from resources.trainer.messages import JobMessageReader
 from resources.trainer.training_jobs import JobState, ending_of
+from twin_assets.training.estimating.architecture import architecture_of
 from twin_assets.training.hyperparameters import SFTHyperparameters
 from twin_assets.training.payload.container import LONGEST_FAILURE, instructions, train_in_container
 from twin_assets.training.payload.pipes_s3 import ContinuingChannel
@@ -127,6 +128,10 @@ def test_a_container_that_is_started_again_writes_after_the_messages_of_the_firs
     body = s3.get_object(Bucket=BUCKET, Key="m2/11.json")["Body"].read().decode()
     assert '"on"' in body
     assert "closed" not in body, "who was told to stop has not ended the job"
+
+
+def test_the_estimate_reads_the_shapes_of_a_model_that_lies_in_s3(cloud, base_in_cloud, base):
+    assert architecture_of(base_in_cloud) == architecture_of(str(base))
 
 
 @pytest.fixture
