@@ -35,6 +35,7 @@ def spec_at_hand(spec: str) -> Iterator[Path]:
         file.write_text(text, encoding="utf-8")
         yield file
 
+
 CHECKPOINTS_VARIABLE = "TWIN_CHECKPOINTS"
 """Names the folder, or the address, in which every spec has a folder for its checkpoints."""
 
