@@ -5,6 +5,9 @@ import time
 import pytest
 from botocore.exceptions import ClientError
 
+from resources.trainer.aws import bucket_and_key
+from twin_assets.training.compute import Saving
+from twin_assets.training.hyperparameters import SFTHyperparameters
 from twin_assets.training.spec import TrackingRun
 from twin_assets.training.storage import verified_checkpoint
 from twin_assets_tests.cloud_server import Answer, error, s3_error
@@ -162,12 +165,20 @@ def test_the_lines_of_a_late_log_still_reach_the_run(make_training, runner):
     assert "error: The spec asks for chat template" in training.log(training.run())
 
 
-def test_a_spot_interruption_is_told_and_the_job_goes_on(make_training, runner, cloud):
-    training = make_training({"spot": True})
+def test_after_a_spot_interruption_the_job_goes_on_from_its_last_checkpoint(make_training, runner, cloud):
+    training = make_training(
+        {"spot": True},
+        hyperparameters=SFTHyperparameters(max_steps=40, epochs=40, lora_rank=4, lora_alpha=8),
+        saving=Saving(every_steps=4),
+    )
     interrupted = []
 
     def interrupt_once(call):
-        if "messages/1.json" in call.path and call.action == "PUT" and not interrupted:
+        if call.action != "DescribeTrainingJob" or interrupted or not runner.started:
+            return
+        bucket, key = bucket_and_key(cloud.job(runner.started[0]).checkpoint_config["S3Uri"])
+        kept = cloud.client("s3").list_objects_v2(Bucket=bucket, Prefix=key).get("Contents", [])
+        if any("/whole-" in item["Key"] for item in kept):
             interrupted.append(call)
             runner.interrupt(runner.started[0])
 
@@ -180,6 +191,7 @@ def test_a_spot_interruption_is_told_and_the_job_goes_on(make_training, runner, 
     log = training.log(result)
     assert "Interrupted - " in log
     assert log.count("sft on 24 rows, 4 held out") == 2, "the messages of both machines are heard"
+    assert "goes on from step" in log
 
 
 def test_the_password_of_a_tracking_server_stands_in_the_spec_and_nowhere_else(make_training, runner, cloud):
