@@ -13,6 +13,7 @@ from resources.trainer.contract import Trainer, TrainingOutcome, outcome_of
 from resources.trainer.ecs_client import NotPlacedError, ReattachingECSClient
 from resources.trainer.ecs_tasks import EcsTasks, Place, TaskState, ecs_ending_of, run_task_request
 from resources.trainer.ecs_watch import TaskWatch
+from resources.trainer.interrupts import capture_interrupts
 from resources.trainer.job_request import job_tags
 from resources.trainer.job_run import Patience, refusals_told
 from resources.trainer.launch import LaunchFolder, for_another_machine, job_name, launch_name
@@ -80,7 +81,7 @@ class EcsTrainer(Trainer):
             dg.Failure: If the task cannot be started, or fails; it says whether a retry can help.
         """
         launch = launch_name(spec)
-        with refusals_told(launch):
+        with refusals_told(launch), capture_interrupts():
             number = self._attempts(launch)
             task = self._to_take_over(context, job_name(launch, number)) if number else None
             name = job_name(launch, number if task else number + 1)

@@ -8,7 +8,7 @@ from dagster import PipesClientCompletedInvocation, PipesContextInjector, PipesM
 from dagster_aws.pipes import PipesECSClient
 
 from resources.trainer.ecs_tasks import TaskState
-from resources.trainer.job_run import INTERRUPTIONS
+from resources.trainer.interrupts import INTERRUPTIONS
 
 
 class NotPlacedError(Exception):

@@ -1,12 +1,12 @@
 """Waiting for an ECS task: its states and the lines of its log reach the run."""
 
-import time
 from dataclasses import dataclass, field
 
 import dagster as dg
 
 from resources.trainer.aws import aws_client
 from resources.trainer.ecs_tasks import EcsTasks, TaskState
+from resources.trainer.interrupts import pause
 from resources.trainer.job_run import LOOKS_FOR_LATE_LINES, Patience
 from resources.trainer.log_lines import JobLog
 
@@ -42,10 +42,10 @@ class TaskWatch:
             self._tell(task, log)
             if task.ended:
                 for _ in range(LOOKS_FOR_LATE_LINES if log else 0):
-                    time.sleep(self.poll_seconds)
+                    pause(self.poll_seconds)
                     self._tell(task, log)
                 return task
-            time.sleep(self.poll_seconds)
+            pause(self.poll_seconds)
 
     def _log(self, task: TaskState) -> JobLog | None:
         place = self.patience.ask(lambda: self.tasks.log_place(task, self.container))

@@ -10,14 +10,12 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import dagster as dg
-from dagster._core.errors import DagsterExecutionInterruptedError
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_delay, wait_exponential_jitter
 
 from resources.trainer.aws import error_code, will_pass
+from resources.trainer.interrupts import pause
 from resources.trainer.log_lines import JobLog
 from resources.trainer.training_jobs import JobState, TrainingJobs, ending_of
-
-INTERRUPTIONS = (DagsterExecutionInterruptedError, KeyboardInterrupt)
 
 LONGEST_PAUSE = 60.0
 """Seconds between two tries of a call that a service does not answer."""
@@ -52,6 +50,7 @@ class Patience:
             stop=stop_after_delay(self.seconds),
             wait=wait_exponential_jitter(initial=1, max=LONGEST_PAUSE),
             before_sleep=self._tell,
+            sleep=pause,
             reraise=True,
         )
         return attempts(call)
@@ -93,7 +92,7 @@ class JobWatch:
                     allow_retries=True,
                 )
             self._tell_lines()
-            time.sleep(self.poll_seconds)
+            pause(self.poll_seconds)
 
     def stop(self) -> None:
         """End the job, and wait until SageMaker has begun to."""
@@ -133,7 +132,7 @@ class JobWatch:
                 self.context.log.info("\n".join(lines))
             elif self.log.seen and look:
                 return
-            time.sleep(self.poll_seconds)
+            pause(self.poll_seconds)
 
 
 def failure_metadata(state: JobState, url: str, tail: list[str]) -> Mapping[str, Any]:

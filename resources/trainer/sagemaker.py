@@ -5,16 +5,15 @@ name, which follows from the spec. So a retry, a crashed run worker, a restarted
 that is under way, and none of them pays for a second one.
 """
 
-import time
-
 import dagster as dg
 from dagster_aws.pipes import PipesS3ContextInjector
 from pydantic import Field
 
 from resources.trainer.aws import aws_client, error_code
 from resources.trainer.contract import Trainer, TrainingOutcome, outcome_of
+from resources.trainer.interrupts import INTERRUPTIONS, capture_interrupts, pause
 from resources.trainer.job_request import Machine, job_tags, training_job_request
-from resources.trainer.job_run import INTERRUPTIONS, JobWatch, Patience, refusals_told
+from resources.trainer.job_run import JobWatch, Patience, refusals_told
 from resources.trainer.launch import LaunchFolder, attempt_of, for_another_machine, job_name, launch_name
 from resources.trainer.log_lines import JobLog, milliseconds_now
 from resources.trainer.messages import JobMessageReader
@@ -89,7 +88,7 @@ class SageMakerTrainer(Trainer):
         """
         patience = Patience(context.log, self.outage_minutes * 60)
         launch = launch_name(spec)
-        with refusals_told(launch):
+        with refusals_told(launch), capture_interrupts():
             number, last = patience.ask(lambda: self._settled(launch))
             taken = self._to_take_over(context, launch, last)
             return self._see_through(context, spec, job_name(launch, number + 1), taken, last, patience)
@@ -99,7 +98,7 @@ class SageMakerTrainer(Trainer):
         jobs = self._jobs()
         number, state = jobs.latest(launch)
         while state is not None and state.status == "Stopping":
-            time.sleep(self.poll_seconds)
+            pause(self.poll_seconds)
             state = jobs.describe(state.name)
         return number, state
 

@@ -11,6 +11,7 @@ import argparse
 import os
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
@@ -84,15 +85,25 @@ def train(spec: str, refuse: Refuse, asked_file: Path | None = None) -> int:
             if wants_processes(spec_file):
                 return run_in_processes(spec_file)
             with open_launcher() as launcher:
-                try:
-                    run(spec_file, launcher, asked_file)
-                except UserError as error:
-                    launcher.fail(str(error))
-                    raise
+                # Ends here, so that only its sentence is reported: what caused it may show the address of a server,
+                # and a password in it.
+                refusal = refused(lambda: run(spec_file, launcher, asked_file))
+                if refusal is None:
+                    return 0
+                launcher.fail(refusal)
     except UserError as error:
-        leave_word(str(error)) if is_one_of_several() else refuse(str(error))
-        return REFUSED
-    return 0
+        refusal = str(error)
+    leave_word(refusal) if is_one_of_several() else refuse(refusal)
+    return REFUSED
+
+
+def refused(training: Callable[[], None]) -> str | None:
+    """Run a training and return why it was refused, None if it was not."""
+    try:
+        training()
+    except UserError as error:
+        return str(error)
+    return None
 
 
 def run_in_processes(spec_file: Path) -> int:

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import threading
 import time
 
@@ -124,7 +125,11 @@ def test_cancelling_a_run_stops_its_job(make_training, runner, cloud):
         assert time.monotonic() < until
         time.sleep(0.1)
     process.send_signal(signal.SIGINT)
-    output, _ = process.communicate(timeout=90)
+    try:
+        output, _ = process.communicate(timeout=60)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        pytest.fail(process.communicate()[0])
 
     assert process.returncode != 0
     (name,) = [name for name in cloud.job_names() if name.startswith(launch_name(training.spec))]
