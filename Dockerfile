@@ -22,10 +22,11 @@ RUN uv pip install --no-deps --editable .
 
 FROM builder AS trainer-builder
 COPY requirements.lock ./
-# What the payload imports, and the `gpu` extra. mlflow-skinny is enough to log to a tracking server.
+# What the payload imports, the `gpu` extra, and S3. mlflow-skinny is enough to log to a tracking server.
 RUN uv pip install --constraints requirements.lock \
     accelerate dagster-pipes datasets jinja2 mlflow-skinny peft pyarrow pydantic torch transformers trl \
-    deepspeed hjson msgpack ninja py-cpuinfo einops
+    deepspeed hjson msgpack ninja py-cpuinfo einops \
+    boto3 s3fs universal-pathlib
 COPY twin_assets ./twin_assets
 
 FROM python:3.11-slim AS runtime
@@ -38,7 +39,8 @@ FROM runtime AS trainer
 COPY --from=trainer-builder /opt/venv /opt/venv
 COPY --from=trainer-builder /app /app
 ENV PYTHONPATH=/app
-USER twin
+# As root: SageMaker mounts /opt/ml for it. Elsewhere, `docker run --user` and the `user` of an ECS task say who it is.
+# SageMaker adds the argument `train`, an ECS task the address of a spec, a person its path.
 ENTRYPOINT ["python", "-m", "twin_assets.training.payload"]
 
 FROM runtime AS platform

@@ -36,7 +36,7 @@ from resources.io_managers import DatasetIOManager, ReportIOManager, TableIOMana
 from resources.language_model import Teacher
 from resources.project import Project
 from resources.tracker import Tracker
-from resources.trainer import LocalTrainer
+from resources.trainer import trainer_from_settings
 from resources.vector_store import VectorStore
 from resources.warehouse import Warehouse
 from resources.web import Web
@@ -102,7 +102,7 @@ def build_resources(settings: Settings) -> dict[str, Any]:
         "embedder": Embedder.from_settings(settings),
         "teacher": Teacher.from_settings(settings),
         "vector_store": VectorStore.from_settings(settings),
-        "trainer": LocalTrainer.from_settings(settings),
+        "trainer": trainer_from_settings(settings),
         "estimator": Estimator.from_settings(settings),
         "tracker": Tracker.from_settings(settings),
     }

@@ -14,6 +14,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from twin_assets.errors import UserError
+from twin_assets.trainer_settings import TrainerSettings
 from twin_assets.training.chat_template import CHATML, ChatTemplateName
 
 PROJECT_ROOT = Path(__file__).resolve().parents[1]
@@ -59,7 +60,7 @@ class ProfileDefaults(PydanticBaseSettingsSource):
         return dict(PROFILES.get(self.current_state.get("profile", "offline"), {}))
 
 
-class Settings(BaseSettings):
+class Settings(TrainerSettings):
     """Everything that can be set, with its default and the name of its environment variable.
 
     Each field is read from `TWIN_<FIELD>`; addresses of servers also from the name that their own tools use.
@@ -249,6 +250,11 @@ class Settings(BaseSettings):
     def artifacts_root(self) -> str:
         """Root of tables, datasets, checkpoints and reports."""
         return self.artifacts_uri or str(self.home / "artifacts")
+
+    @property
+    def launches_root(self) -> str:
+        """Folder of what lies beside the jobs of a remote trainer."""
+        return self.launches_uri or f"{self.artifacts_root.rstrip('/')}/launches"
 
     @property
     def tracking_uri(self) -> str:

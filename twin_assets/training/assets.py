@@ -14,7 +14,7 @@ from resources.estimator import Estimator
 from resources.io_managers import EVERY_AUTHOR, write_rows
 from resources.project import Project
 from resources.tracker import Tracker
-from resources.trainer import LocalTrainer, TrainingOutcome
+from resources.trainer import Trainer, TrainingOutcome
 from twin_assets.automation import retrain_on_new_data
 from twin_assets.collection.authors import author_slugs, load_author
 from twin_assets.documents import BaseModelRef, CleanedDocument
@@ -67,7 +67,7 @@ def base_model(
     cleaned_documents: dict[str, list[CleanedDocument]],
     project: Project,
     artifacts: ArtifactStore,
-    trainer: LocalTrainer,
+    trainer: Trainer,
     estimator: Estimator,
     tracker: Tracker,
 ) -> dg.MaterializeResult[BaseModelRef]:
@@ -158,7 +158,7 @@ def sft_checkpoint(
     base_model: BaseModelRef,
     project: Project,
     artifacts: ArtifactStore,
-    trainer: LocalTrainer,
+    trainer: Trainer,
     estimator: Estimator,
     tracker: Tracker,
 ) -> dg.MaterializeResult[None]:
@@ -208,7 +208,7 @@ def dpo_checkpoint(
     config: DPOConfig,
     project: Project,
     artifacts: ArtifactStore,
-    trainer: LocalTrainer,
+    trainer: Trainer,
     estimator: Estimator,
     tracker: Tracker,
 ) -> dg.MaterializeResult[None]:
@@ -285,7 +285,7 @@ def _checkpoint(
     context: dg.AssetExecutionContext,
     spec: TrainingSpec,
     resolved: Resolved[Kind],
-    trainer: LocalTrainer,
+    trainer: Trainer,
     estimator: Estimator,
     tracker: Tracker,
     *,
@@ -316,7 +316,7 @@ def summary_of(metrics: Mapping[str, float]) -> str:
 def _train(
     context: dg.AssetExecutionContext,
     spec: TrainingSpec,
-    trainer: LocalTrainer,
+    trainer: Trainer,
     estimator: Estimator,
     tracker: Tracker,
     *,
@@ -330,7 +330,10 @@ def _train(
         return TrainingOutcome(manifest=finished, reused=True), run_id
     # Before anything is started or paid for.
     context.add_output_metadata(estimator.check(context, spec))
-    run_id = open_training_run(context, spec, tracker)
+    # A job that is under way logs to the run it was started with.
+    job = trainer.under_way(spec)
+    tracking = job.tracking if job else None
+    run_id = tracking.run_id if tracking else open_training_run(context, spec, tracker)
     tracked = spec.model_copy(update={"tracking": tracker.tracking_run(run_id)})
     try:
         outcome = trainer.train(context, tracked)

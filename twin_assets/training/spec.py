@@ -106,10 +106,19 @@ class TrainingSpec(BaseModel):
             text = path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise TrainingError(f"{path} cannot be read: give the path of a training spec ({error}).") from error
+        return cls.parse(text, str(path))
+
+    @classmethod
+    def parse(cls, text: str, source: str) -> "TrainingSpec":
+        """Read a spec from JSON that was found at `source`.
+
+        Raises:
+            TrainingError: If it is not JSON, or is not a spec; the first fault is named.
+        """
         try:
             return cls.model_validate_json(text)
         except ValidationError as error:
-            raise TrainingError(f"{path} is not a training spec: {_first_fault(error)}.") from error
+            raise TrainingError(f"{source} is not a training spec: {_first_fault(error)}.") from error
 
 
 def _first_fault(error: ValidationError) -> str:

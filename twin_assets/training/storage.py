@@ -108,6 +108,18 @@ def checkpoint_history(address: str) -> list[dict[str, Any]]:
     return parse_history(text)
 
 
+def checkpoint_files(address: str) -> UPath:
+    """Return where the files of the checkpoint at an address lie, for those who read one of them and fetch nothing.
+
+    Raises:
+        ManifestError: If an object store holds no checkpoint there.
+        StorageError: If the store does not answer.
+    """
+    if not is_remote(address):
+        return UPath(local_folder(address))
+    return _published(address, checkpoint_manifest(address))
+
+
 def fetch_checkpoint(address: str, cache: Path) -> Path:
     """Return a checkpoint's folder on this machine; one in an object store is fetched, once, and verified.
 

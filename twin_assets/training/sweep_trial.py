@@ -14,7 +14,7 @@ from resources.estimator import Estimator
 from resources.io_managers import read_rows, write_rows
 from resources.project import Project
 from resources.tracker import Tracker
-from resources.trainer import LocalTrainer
+from resources.trainer import Trainer
 from twin_assets.collection.authors import load_author
 from twin_assets.documents import BaseModelRef, InstructRow, PreferenceRow
 from twin_assets.errors import UserError
@@ -66,7 +66,7 @@ def sweep_trial(
     base_model: BaseModelRef,
     project: Project,
     artifacts: ArtifactStore,
-    trainer: LocalTrainer,
+    trainer: Trainer,
     estimator: Estimator,
     tracker: Tracker,
 ) -> dg.MaterializeResult[None]:
@@ -154,7 +154,7 @@ def _logged(
     config: SweepTrialConfig,
     spec: TrainingSpec,
     earlier: Manifest | None,
-    trainer: LocalTrainer,
+    trainer: Trainer,
     estimator: Estimator,
     tracker: Tracker,
 ) -> tuple[Manifest, str]:
@@ -194,7 +194,7 @@ def _trained(
     context: dg.AssetExecutionContext,
     spec: TrainingSpec,
     run_id: str,
-    trainer: LocalTrainer,
+    trainer: Trainer,
     estimator: Estimator,
     tracker: Tracker,
 ) -> Manifest:

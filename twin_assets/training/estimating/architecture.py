@@ -13,6 +13,7 @@ from upath import UPath
 
 from twin_assets.errors import UserError
 from twin_assets.training.hyperparameters import PretrainHyperparameters
+from twin_assets.training.storage import checkpoint_files, is_remote
 
 LLAMA_LAYOUT = frozenset({"llama", "mistral", "qwen2", "gemma"})
 """Model types whose blocks are attention with q, k, v, o and a gated feed-forward: counted without torch."""
@@ -77,8 +78,8 @@ def architecture_of(location: str, revision: str | None = None, *, offline: bool
     Raises:
         UserError: If there is no configuration to be read, or it is not that of a causal language model.
     """
-    path: UPath | Path = UPath(location) / "config.json"
-    if "://" not in location and not path.is_file():
+    path: UPath | Path = (checkpoint_files(location) if is_remote(location) else UPath(location)) / "config.json"
+    if not is_remote(location) and not path.is_file():
         path = _config_of_hub_id(location, revision, offline=offline)
     try:
         config = json.loads(path.read_text(encoding="utf-8"))

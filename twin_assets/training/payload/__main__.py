@@ -1,4 +1,7 @@
-"""The payload as a program: `python -m twin_assets.training.payload SPEC.json`.
+"""The payload as a program: `python -m twin_assets.training.payload SPEC`.
+
+SPEC is a file or an address such as s3://bucket/spec.json; without it, or with the word `train`, the program is the
+container of a SageMaker training job and finds its instructions there.
 
 Exit codes: 0 for a checkpoint that is in its place; 2 for a spec, dataset or result that was refused with a reason,
 where a retry cannot help; anything else is a fault of the program or the machine.
@@ -8,6 +11,7 @@ import argparse
 import os
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
@@ -15,8 +19,9 @@ from typing import NoReturn
 from twin_assets.errors import UserError
 from twin_assets.training.chat_template import CHAT_TEMPLATES
 from twin_assets.training.manifest import Manifest
+from twin_assets.training.payload.container import TRAIN, Refuse, train_in_container
 from twin_assets.training.payload.launcher import ConsoleLauncher, Launcher, open_launcher
-from twin_assets.training.payload.places import CHECKPOINTS_VARIABLE, brought_here, with_checkpoints
+from twin_assets.training.payload.places import CHECKPOINTS_VARIABLE, brought_here, spec_at_hand, with_checkpoints
 from twin_assets.training.payload.processes import (
     check_machine,
     end_with_the_parent,
@@ -43,11 +48,15 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m twin_assets.training.payload", description="Train one checkpoint of a training spec."
     )
-    parser.add_argument("spec", type=Path, help="JSON file that TrainingSpec.write wrote")
+    parser.add_argument(
+        "spec",
+        nargs="?",
+        default=TRAIN,
+        help="JSON that TrainingSpec.write wrote, as a file or an address; 'train' in a SageMaker container",
+    )
     parser.add_argument("--checkpoints", help="folder or address for checkpoints on the way (or TWIN_CHECKPOINTS)")
     parser.add_argument("--asked", type=Path, help=argparse.SUPPRESS)
     given = parser.parse_args(arguments)
-    spec_file = given.spec
     if given.checkpoints:
         os.environ[CHECKPOINTS_VARIABLE] = given.checkpoints
     # Both, and explicitly: a launcher that itself runs in the background hands down a SIGINT that is ignored.
@@ -55,19 +64,46 @@ def main(arguments: list[str] | None = None) -> int:
         end_with_the_parent()
     for asked in (signal.SIGINT, signal.SIGTERM):
         signal.signal(asked, _cancel)
+    if given.spec == TRAIN:
+        return train_in_container(train)
+    return train(given.spec, _refuse, given.asked)
+
+
+def train(spec: str, refuse: Refuse, asked_file: Path | None = None) -> int:
+    """Train what the spec at a path or an address asks for.
+
+    Args:
+        spec: The path or the address.
+        refuse: Who is told why nothing was trained.
+        asked_file: The spec as it was given, if another process brought its data here already.
+
+    Returns:
+        The exit code.
+    """
     try:
-        if wants_processes(spec_file):
-            return run_in_processes(spec_file)
-        with open_launcher() as launcher:
-            try:
-                run(spec_file, launcher, given.asked)
-            except UserError as error:
-                launcher.fail(str(error))
-                raise
+        with spec_at_hand(spec) as spec_file:
+            if wants_processes(spec_file):
+                return run_in_processes(spec_file)
+            with open_launcher() as launcher:
+                # Ends here, so that only its sentence is reported: what caused it may show the address of a server,
+                # and a password in it.
+                refusal = refused(lambda: run(spec_file, launcher, asked_file))
+                if refusal is None:
+                    return 0
+                launcher.fail(refusal)
     except UserError as error:
-        leave_word(str(error)) if is_one_of_several() else sys.stderr.write(f"error: {error}\n")
-        return REFUSED
-    return 0
+        refusal = str(error)
+    leave_word(refusal) if is_one_of_several() else refuse(refusal)
+    return REFUSED
+
+
+def refused(training: Callable[[], None]) -> str | None:
+    """Run a training and return why it was refused, None if it was not."""
+    try:
+        training()
+    except UserError as error:
+        return str(error)
+    return None
 
 
 def run_in_processes(spec_file: Path) -> int:
@@ -167,6 +203,10 @@ def check_chat_template(spec: TrainingSpec) -> None:
             f"{own[:12]}: "
             "run the payload of the same version as the platform."
         )
+
+
+def _refuse(message: str) -> None:
+    sys.stderr.write(f"error: {message}\n")
 
 
 def _cancel(signal_number: int, frame: FrameType | None) -> NoReturn:

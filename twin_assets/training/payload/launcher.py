@@ -106,8 +106,19 @@ def open_launcher() -> Iterator[Launcher]:
     """Connect to whoever started this process; an exception inside is reported to Dagster before it goes on."""
     if not is_first_process():
         yield SilentLauncher()
-    elif PipesEnvVarParamsLoader().is_dagster_pipes_process():  # type: ignore[no-untyped-call]
-        with open_dagster_pipes() as pipes:
+    elif (params := PipesEnvVarParamsLoader()).is_dagster_pipes_process():  # type: ignore[no-untyped-call]
+        with _open_pipes(params) as pipes:
             yield PipesLauncher(pipes)
     else:
         yield ConsoleLauncher()
+
+
+def _open_pipes(params: PipesEnvVarParamsLoader) -> PipesContext:
+    """Connect to Dagster: through a file on this machine, or through S3."""
+    # Imported here: a training on this machine needs no AWS.
+    from twin_assets.training.payload.pipes_s3 import ContinuingMessageWriter, context_loader, s3_client, uses_s3
+
+    if not uses_s3(params):
+        return open_dagster_pipes()
+    client = s3_client()
+    return open_dagster_pipes(context_loader=context_loader(client), message_writer=ContinuingMessageWriter(client))

@@ -11,8 +11,30 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from twin_assets.training.payload.launcher import Launcher
-from twin_assets.training.spec import TrainingSpec
-from twin_assets.training.storage import fetch_checkpoint, fetch_folder, is_remote
+from twin_assets.training.spec import TrainingError, TrainingSpec
+from twin_assets.training.storage import fetch_checkpoint, fetch_folder, is_remote, place
+
+
+@contextmanager
+def spec_at_hand(spec: str) -> Iterator[Path]:
+    """Yield the file of a spec that is given by its path or its address; a fetched one goes away with the block.
+
+    Raises:
+        TrainingError: If there is none at its address.
+    """
+    if not is_remote(spec):
+        yield Path(spec)
+        return
+    try:
+        text = place(spec).read_text(encoding="utf-8")
+    except OSError as error:
+        raise TrainingError(f"{spec} cannot be read: check the address and the credentials ({error}).") from error
+    # A folder that nobody else may read: the spec may hold the password of a tracking server.
+    with tempfile.TemporaryDirectory(prefix="twin-spec-") as folder:
+        file = Path(folder) / "spec.json"
+        file.write_text(text, encoding="utf-8")
+        yield file
+
 
 CHECKPOINTS_VARIABLE = "TWIN_CHECKPOINTS"
 """Names the folder, or the address, in which every spec has a folder for its checkpoints."""

@@ -1,0 +1,201 @@
+"""The trainer that runs the payload as a task of an ECS cluster, through dagster-aws's Pipes client.
+
+ECS forgets a task an hour after its end and has no names for them; a task is found again by the handle that Dagster
+keeps, or by what it says it was started by, which follows from the spec.
+"""
+
+import dagster as dg
+from dagster_aws.pipes import PipesS3ContextInjector
+from pydantic import Field
+
+from resources.trainer.aws import aws_client, is_missing
+from resources.trainer.contract import Trainer, TrainingOutcome, outcome_of
+from resources.trainer.ecs_client import NotPlacedError, ReattachingECSClient
+from resources.trainer.ecs_tasks import EcsTasks, Place, TaskState, ecs_ending_of, run_task_request
+from resources.trainer.ecs_watch import TaskWatch
+from resources.trainer.interrupts import capture_interrupts
+from resources.trainer.job_request import job_tags
+from resources.trainer.job_run import Patience, refusals_told
+from resources.trainer.launch import LaunchFolder, for_another_machine, job_name, launch_name
+from resources.trainer.log_lines import milliseconds_now
+from resources.trainer.messages import JobMessageReader
+from resources.trainer.reattaching import launched_before, record_launch, record_reattachment
+from twin_assets.settings import Settings
+from twin_assets.training.spec import TrainingSpec
+
+CLIENT = "EcsTrainer"
+
+
+class EcsTrainer(Trainer):
+    """Trains in tasks of an ECS cluster. The settings of the same names say what the fields are."""
+
+    region: str
+    launches_uri: str
+    cluster: str
+    task_definition: str
+    container: str = "trainer"
+    capacity_provider: str | None = None
+    launch_type: str = "EC2"
+    gpus: int = 1
+    subnets: list[str] = Field(default=[])
+    security_groups: list[str] = Field(default=[])
+    output_kms_key: str | None = None
+    tags: dict[str, str] = Field(default={})
+    poll_seconds: float = 15.0
+    outage_minutes: float = 30.0
+    hub_offline: bool = False
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> "EcsTrainer":
+        """Configure the trainer that the settings name; `choosing` has made sure that they say enough."""
+        return cls(
+            region=settings.aws_region or "",
+            launches_uri=settings.launches_root,
+            cluster=settings.ecs_cluster or "",
+            task_definition=settings.ecs_task_definition or "",
+            container=settings.ecs_container,
+            capacity_provider=settings.ecs_capacity_provider,
+            launch_type=settings.ecs_launch_type,
+            gpus=settings.ecs_gpus,
+            subnets=settings.trainer_subnets,
+            security_groups=settings.trainer_security_groups,
+            output_kms_key=settings.trainer_output_kms_key,
+            tags=settings.trainer_tags,
+            poll_seconds=settings.trainer_poll_seconds,
+            outage_minutes=settings.trainer_outage_minutes,
+            hub_offline=settings.hub_offline,
+        )
+
+    def under_way(self, spec: TrainingSpec) -> TrainingSpec | None:
+        """Return the spec that a task which trains the same thing right now was started with, if there is one."""
+        launch = launch_name(spec)
+        with refusals_told(launch):
+            number = self._attempts(launch)
+            name = job_name(launch, number)
+            return self._folder(name).read_spec() if number and self._tasks().running(name) else None
+
+    def train(self, context: dg.AssetExecutionContext, spec: TrainingSpec) -> TrainingOutcome:
+        """Start a task for the spec, or take over the one that there is, and wait for its end.
+
+        Raises:
+            dg.Failure: If the task cannot be started, or fails; it says whether a retry can help.
+        """
+        launch = launch_name(spec)
+        with refusals_told(launch), capture_interrupts():
+            number = self._attempts(launch)
+            task = self._to_take_over(context, job_name(launch, number)) if number else None
+            name = job_name(launch, number if task else number + 1)
+            return self._see_through(context, spec, name, task)
+
+    def _to_take_over(self, context: dg.AssetExecutionContext, name: str) -> TaskState | None:
+        """Return the task that this step is to wait for, None if it has to start one."""
+        tasks = self._tasks()
+        handle = launched_before(context, CLIENT)
+        if handle is not None and handle.extras.get("name") == name:
+            task = tasks.describe(handle.external_run_id)
+            if task is not None and (not task.ended or task.succeeded):
+                record_reattachment(context, handle)
+                return task
+        task = tasks.running(name)
+        if task is not None:
+            record_launch(context, CLIENT, task.arn, url=tasks.url(task.arn), details={"name": name})
+        return task
+
+    def _see_through(
+        self, context: dg.AssetExecutionContext, spec: TrainingSpec, name: str, task: TaskState | None
+    ) -> TrainingOutcome:
+        folder, tasks = self._folder(name), self._tasks()
+        client = ReattachingECSClient(
+            client=tasks.client,
+            context_injector=PipesS3ContextInjector(
+                bucket=folder.bucket, client=folder.client, key_prefix=f"{folder.key}/context-"
+            ),
+            message_reader=JobMessageReader(
+                bucket=folder.bucket,
+                key_prefix=f"{folder.key}/messages",
+                client=folder.client,
+                interval=self.poll_seconds,
+            ),
+            launched=lambda arn: record_launch(context, CLIENT, arn, url=tasks.url(arn), details={"name": name}),
+            wait=TaskWatch(
+                context,
+                tasks,
+                self.container,
+                Patience(context.log, self.outage_minutes * 60),
+                self.poll_seconds,
+                since=milliseconds_now() if task else 0,
+            ).wait,
+        )
+        if task is None:
+            folder.write_spec(for_another_machine(spec, context.log), self.output_kms_key)
+        else:
+            context.log.info(f"The task {task.arn} is {task.status} already: this run waits for it, and starts none.")
+        try:
+            if task is None:
+                invocation = client.run(
+                    context=context.op_execution_context,
+                    run_task_params=run_task_request(
+                        self._place(),
+                        name=name,
+                        spec_uri=folder.spec_uri,
+                        hub_offline=self.hub_offline,
+                        tags=job_tags(spec, context.run_id),
+                    ),
+                )
+            else:
+                invocation = client.wait_for(context.op_execution_context, task.description, self.cluster)
+        except NotPlacedError as error:
+            raise dg.Failure(description=str(error), metadata={"job": name}, allow_retries=True) from error
+        except RuntimeError as error:
+            # dagster-aws says that a container failed; which, and why, stands in the task.
+            raise self._failure(name, client.last_seen, error) from error
+        return outcome_of(spec, invocation.get_results(implicit_materializations=False), metadata={"job": name})
+
+    def _failure(self, name: str, task: TaskState | None, error: Exception) -> dg.Failure:
+        if task is None:
+            return dg.Failure(description=f"The task failed: {error}", metadata={"job": name}, allow_retries=True)
+        ending = ecs_ending_of(task, self.container)
+        return dg.Failure(
+            description=ending.description,
+            metadata={
+                "job": name,
+                "task": task.arn,
+                "reason": task.reason or "none given",
+                "console": dg.MetadataValue.url(self._tasks().url(task.arn)),
+            },
+            allow_retries=ending.retry_helps,
+        )
+
+    def _attempts(self, launch: str) -> int:
+        """Return how many tasks were prepared for a launch: the folders beside them tell."""
+        from botocore.exceptions import ClientError
+
+        number = 0
+        while True:
+            folder = self._folder(job_name(launch, number + 1))
+            try:
+                folder.client.head_object(Bucket=folder.bucket, Key=f"{folder.key}/spec.json")
+            except ClientError as error:
+                if is_missing(error):
+                    return number
+                raise
+            number += 1
+
+    def _folder(self, name: str) -> LaunchFolder:
+        return LaunchFolder.of(aws_client("s3", self.region), self.launches_uri, name)
+
+    def _tasks(self) -> EcsTasks:
+        return EcsTasks(aws_client("ecs", self.region), self.cluster)
+
+    def _place(self) -> Place:
+        return Place(
+            cluster=self.cluster,
+            task_definition=self.task_definition,
+            container=self.container,
+            capacity_provider=self.capacity_provider,
+            launch_type=self.launch_type,
+            gpus=self.gpus,
+            subnets=tuple(self.subnets),
+            security_groups=tuple(self.security_groups),
+            tags=self.tags,
+        )

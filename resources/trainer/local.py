@@ -1,0 +1,42 @@
+"""The trainer that starts the payload as a subprocess of this machine, through Dagster Pipes."""
+
+import sys
+import tempfile
+from pathlib import Path
+
+import dagster as dg
+from pydantic import Field
+
+from resources.trainer.contract import Trainer, TrainingOutcome, outcome_of
+from twin_assets.settings import PROJECT_ROOT, Settings
+from twin_assets.training.spec import TrainingSpec
+
+
+class LocalTrainer(Trainer):
+    """Trains in a subprocess on this machine."""
+
+    hub_offline: bool = Field(default=True, description="Forbid the payload to download from a model hub")
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> "LocalTrainer":
+        """Configure the trainer that the settings name."""
+        return cls(hub_offline=settings.hub_offline)
+
+    def train(self, context: dg.AssetExecutionContext, spec: TrainingSpec) -> TrainingOutcome:
+        """Run the payload to its end and return what it left behind."""
+        with tempfile.TemporaryDirectory(prefix="twin-training-") as folder:
+            spec_file = Path(folder) / "spec.json"
+            spec.write(spec_file)
+            invocation = dg.PipesSubprocessClient().run(
+                context=context.op_execution_context,
+                command=[sys.executable, "-m", "twin_assets.training.payload", str(spec_file)],
+                cwd=str(PROJECT_ROOT),
+                env=self._environment(),
+            )
+        return outcome_of(spec, invocation.get_results(implicit_materializations=False), metadata={})
+
+    def _environment(self) -> dict[str, str]:
+        environment = {"TOKENIZERS_PARALLELISM": "false", "PYTHONUNBUFFERED": "1"}
+        if self.hub_offline:
+            environment["HF_HUB_OFFLINE"] = "1"
+        return environment
