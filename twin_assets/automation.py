@@ -42,17 +42,6 @@ def follow_inputs(*, every_author: bool = True) -> dg.AutomationCondition:  # ty
     return condition.with_label("follow the inputs: new content above, everything there, every blocking check passed")
 
 
-def with_its_asset() -> dg.AutomationCondition:  # type: ignore[type-arg]
-    """Return the condition of a check that an asset's own step makes: it is never asked for alone.
-
-    Dagster asks for such a check together with its asset, and then takes the checks asked for as all there are to run;
-    unless one of them has a condition, for then those without one ride along. Without this, an asset that checks itself
-    would be built by itself with none of its other checks, and what waits for those would wait for ever.
-    """
-    passed = Condition.check_passed()
-    return (passed & ~passed).with_label("never alone: the asset's own step makes it")
-
-
 def retrain_on_new_data() -> dg.AutomationCondition:  # type: ignore[type-arg]
     """Return the condition of GPU assets: train when, and only when, the data really changed and is trustworthy.
 

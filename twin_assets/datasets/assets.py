@@ -40,7 +40,6 @@ from twin_assets.reporting import OWNERS
     io_manager_key="datasets",
     pool="llm",
     retry_policy=ASKS_THE_NETWORK,
-    check_specs=[publishing.budget_spec("instruct_dataset")],
     automation_condition=follow_inputs(),
 )
 @telling_failures
@@ -113,7 +112,6 @@ def build_preference_dataset(*, rejected_from: RejectedFrom) -> dg.AssetsDefinit
         io_manager_key="datasets",
         pool="llm",
         retry_policy=ASKS_THE_NETWORK,
-        check_specs=[publishing.budget_spec("preference_dataset")],
         automation_condition=follow_inputs(),
     )(telling_failures(_preference_dataset))
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 import dagster as dg
 
 from resources.project import Project
-from twin_assets.checks import verdict
+from twin_assets.checks import recorded_metadata, verdict
 from twin_assets.datasets.curation.audit import audit_instruct, audit_preference
 from twin_assets.datasets.curation.contract import Finding
 from twin_assets.datasets.curation.rows import held_out_texts
@@ -34,6 +34,9 @@ COMMON = {
 ONLY_PAIRS = {
     "chosen_differs": "No pair prefers a text to itself, or to nearly itself.",
     "length_bias": "Neither length nor another shallow cue gives away which text is preferred.",
+}
+OF_THE_RUN = {
+    "budget_kept": "The language models of the run cost no more, in US dollars and tokens, than the settings allow.",
 }
 WARNINGS = frozenset({"length_bias"})
 
@@ -90,25 +93,32 @@ def _results(asset: str, findings: Iterable[Finding]) -> Iterator[dg.AssetCheckR
 
 # One step for all checks of a dataset: each step is a process, and they read the same rows.
 @dg.multi_asset_check(
-    specs=_specs("instruct_dataset", COMMON, ["cleaned_documents"]),
+    specs=_specs("instruct_dataset", COMMON | OF_THE_RUN, ["cleaned_documents"]),
     ins={name: dg.AssetIn(name) for name in ("instruct_dataset", "cleaned_documents")},
 )
 def instruct_dataset_audit(
-    instruct_dataset: list[InstructRow], cleaned_documents: list[CleanedDocument], project: Project
+    context: dg.AssetCheckExecutionContext,
+    instruct_dataset: list[InstructRow],
+    cleaned_documents: list[CleanedDocument],
+    project: Project,
 ) -> Iterator[dg.AssetCheckResult]:
     """Hold the instruct dataset against everything that may be wrong with one."""
     held_out = documents_held_out(cleaned_documents, project.split_rule)
     findings = audit_instruct(instruct_dataset, cleaned_documents, test_texts=held_out, seed=project.seed)
     yield from _results("instruct_dataset", findings)
+    yield _budget_kept(context, "instruct_dataset")
 
 
 @dg.multi_asset_check(
-    specs=_specs("preference_dataset", COMMON | ONLY_PAIRS, ["cleaned_documents", "instruct_dataset", "base_model"]),
+    specs=_specs(
+        "preference_dataset", COMMON | ONLY_PAIRS | OF_THE_RUN, ["cleaned_documents", "instruct_dataset", "base_model"]
+    ),
     ins={
         name: dg.AssetIn(name) for name in ("preference_dataset", "cleaned_documents", "instruct_dataset", "base_model")
     },
 )
 def preference_dataset_audit(
+    context: dg.AssetCheckExecutionContext,
     preference_dataset: list[PreferenceRow],
     cleaned_documents: list[CleanedDocument],
     instruct_dataset: list[InstructRow],
@@ -125,3 +135,16 @@ def preference_dataset_audit(
         seed=project.seed,
     )
     yield from _results("preference_dataset", findings)
+    yield _budget_kept(context, "preference_dataset")
+
+
+def _budget_kept(context: dg.AssetCheckExecutionContext, asset: str) -> dg.AssetCheckResult:
+    """Return whether the run that made a dataset spent no more than it was allowed to, as it recorded."""
+    recorded = recorded_metadata(context, asset)
+    cost, tokens = recorded["cost"], recorded["tokens_asked_and_answered"]
+    most, most_tokens = recorded["cost_allowed"], recorded["tokens_allowed"]
+    return verdict(
+        passed=cost <= most and tokens <= most_tokens,
+        expected=f"at most {most:,.2f} US dollars and {most_tokens:,} tokens",
+        actual=f"{cost:,.4f} US dollars and {tokens:,} tokens",
+    )._replace(asset_key=dg.AssetKey(asset), check_name="budget_kept")

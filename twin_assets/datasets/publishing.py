@@ -9,8 +9,6 @@ import dagster as dg
 
 from resources.artifacts import ArtifactStore
 from resources.spending import Budget
-from twin_assets.automation import with_its_asset
-from twin_assets.checks import verdict
 from twin_assets.datasets import plots
 from twin_assets.datasets.card import CardFacts, dataset_card
 from twin_assets.datasets.curation.contract import Embed, StageCount
@@ -29,10 +27,7 @@ from twin_assets.documents import (
 )
 from twin_assets.errors import UserError
 from twin_assets.new_rows import ROW_MARKS, row_marks
-from twin_assets.partitions import authors_partitions
 from twin_assets.reporting import count_table, counts, excerpt, picture, rows_version, table_result
-
-BUDGET_KEPT = "budget_kept"
 
 
 @dataclass(frozen=True)
@@ -54,18 +49,6 @@ class Making:
     stages: Sequence[StageCount]
     unwritten: Mapping[str, int]
     budget: Budget
-
-
-def budget_spec(asset: str) -> dg.AssetCheckSpec:
-    """Return the check that an asset makes of what it spent."""
-    return dg.AssetCheckSpec(
-        BUDGET_KEPT,
-        asset=asset,
-        partitions_def=authors_partitions,
-        blocking=True,
-        automation_condition=with_its_asset(),
-        description="The language models of this run cost no more, in US dollars and tokens, than the settings allow.",
-    )
 
 
 def instruct_result(
@@ -176,7 +159,7 @@ def _result(
     splits = Counter(row.split for row in rows)
     dropped = sum((stage.dropped for stage in making.stages), Counter[str]())
     spent, prices = making.budget.spent, making.budget.prices
-    result = table_result(
+    return table_result(
         rows,
         uri=str(folder),
         sample=sample,
@@ -193,24 +176,15 @@ def _result(
             "page": dg.MetadataValue.path(str(page)),
             "card": dg.MetadataValue.path(str(folder / "README.md")),
             "cost": round(prices.cost(spent), 6),
+            "cost_allowed": making.budget.max_cost,
             "tokens_asked_and_answered": spent.total,
+            "tokens_allowed": making.budget.max_tokens,
             **counts((row.category for row in rows), "rows"),
             # A row that moved to another side of the split is another row to a training.
             ROW_MARKS: row_marks(f"{row.split} {row.row_id}" for row in rows),
             **metadata,
         },
         lineage=lineage,
-    )
-    return result._replace(check_results=[_budget_kept(making.budget)])
-
-
-def _budget_kept(budget: Budget) -> dg.AssetCheckResult:
-    cost = budget.prices.cost(budget.spent)
-    return verdict(
-        passed=cost <= budget.max_cost and budget.spent.total <= budget.max_tokens,
-        expected=f"at most {budget.max_cost:,.2f} US dollars and {budget.max_tokens:,} tokens",
-        actual=f"{cost:,.4f} US dollars and {budget.spent.total:,} tokens",
-        name=BUDGET_KEPT,
     )
 
 
