@@ -98,7 +98,7 @@ def test_a_failed_blocking_check_holds_the_gpu_and_once_it_passes_it_is_trained_
     history = [platform.tick_and_run() for _ in range(8)]
     asked = total(history)
     assert history[-2:] == [{}, {}]
-    assert not asked.keys() & {*TRAINED, "preference_dataset", "registered_model"}
+    assert not asked.keys() & {*TRAINED, "preference_dataset"}
     assert {"instruct_dataset", "chunks", "embeddings", "retrieval_report"} <= asked.keys()
     assert len(failed(platform)) == 1
     document.write_text(text, encoding="utf-8")
