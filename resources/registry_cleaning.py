@@ -36,6 +36,8 @@ class RegistryCopy(Entity):
     source: str
     bytes: int
     """Size of the copy; 0 where it does not lie on this machine."""
+    model_id: str | None = None
+    """The logged model that the copy belongs to."""
 
 
 class OpenRun(Entity):
@@ -78,6 +80,7 @@ class RegistryCleaner:
                 checkpoint=str(item.tags.get("checkpoint", "")),
                 source=str(item.source),
                 bytes=size_of(local_path(str(item.source))),
+                model_id=item.model_id or None,
             )
             for item in found
         ]
@@ -92,6 +95,8 @@ class RegistryCleaner:
         path = local_path(copy.source)
         if path and not shared:
             shutil.rmtree(path, ignore_errors=True)
+        if copy.model_id and not shared:
+            self._client.delete_logged_model(copy.model_id)
 
     def open_runs(self) -> list[OpenRun]:
         """Return the runs of all experiments that were begun and not ended."""

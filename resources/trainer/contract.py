@@ -5,7 +5,7 @@ Where and how the payload is started belongs to the trainers themselves.
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import dagster as dg
 from dagster import PipesExecutionResult
@@ -26,6 +26,9 @@ class TrainingOutcome(Entity):
 
 class Trainer(dg.ConfigurableResource, ABC):  # type: ignore[type-arg]
     """A machine that trains."""
+
+    is_elsewhere: ClassVar[bool] = False
+    """Whether it is another machine than this one, which may not reach what this one does."""
 
     def finished(self, spec: TrainingSpec) -> Manifest | None:
         """Return the manifest of the checkpoint that answers this very spec, if it is there and whole."""

@@ -4,6 +4,8 @@ ECS forgets a task an hour after its end and has no names for them; a task is fo
 keeps, or by what it says it was started by, which follows from the spec.
 """
 
+from typing import ClassVar
+
 import dagster as dg
 from dagster_aws.pipes import PipesS3ContextInjector
 from pydantic import Field
@@ -28,6 +30,8 @@ CLIENT = "EcsTrainer"
 
 class EcsTrainer(Trainer):
     """Trains in tasks of an ECS cluster. The settings of the same names say what the fields are."""
+
+    is_elsewhere: ClassVar[bool] = True
 
     region: str
     launches_uri: str

@@ -5,6 +5,8 @@ name, which follows from the spec. So a retry, a crashed run worker, a restarted
 that is under way, and none of them pays for a second one.
 """
 
+from typing import ClassVar
+
 import dagster as dg
 from dagster_aws.pipes import PipesS3ContextInjector
 from pydantic import Field
@@ -28,6 +30,8 @@ UNDER_WAY = ("InProgress", "Stopping")
 
 class SageMakerTrainer(Trainer):
     """Trains in SageMaker training jobs. The settings of the same names say what the fields are."""
+
+    is_elsewhere: ClassVar[bool] = True
 
     region: str
     launches_uri: str

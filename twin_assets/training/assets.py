@@ -337,7 +337,8 @@ def _train(
     tracked = spec.model_copy(update={"tracking": tracker.tracking_run(run_id)})
     try:
         outcome = trainer.train(context, tracked)
-        close_training_run(tracker, run_id, spec, outcome.manifest, logged_while_it_ran=True)
+        reached = tracker.is_reachable_from_elsewhere or not trainer.is_elsewhere
+        close_training_run(tracker, run_id, spec, outcome.manifest, logged_while_it_ran=reached)
     except BaseException:
         tracker.finish_run(run_id, failed=True)
         raise

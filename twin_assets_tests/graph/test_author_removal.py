@@ -65,9 +65,18 @@ def register_models(place: Place) -> None:
         checkpoint = place.artifacts / f"{stage}_checkpoint" / AUTHOR
         write(checkpoint / "manifest.json", "{}")
         write(checkpoint / "model.safetensors", "w" * 20_000)
+        write(checkpoint / "config.json", '{"architectures": ["LlamaForCausalLM"]}')
+        write(checkpoint / "tokenizer_config.json", '{"tokenizer_class": "PreTrainedTokenizerFast"}')
         run_id = tracker.start_run(f"{stage}_checkpoint", author=AUTHOR, tags={"stage": stage})
         tracker.register(
-            registered_name(AUTHOR), checkpoint, data_version=stage, run_id=run_id, tags={}, description="A model."
+            registered_name(AUTHOR),
+            checkpoint,
+            run_id=run_id,
+            tags={},
+            description="A model.",
+            base_model="tiny",
+            licence="none",
+            trained_on={},
         )
         tracker.finish_run(run_id)
     tracker.set_alias(registered_name(AUTHOR), CHAMPION, "1")
