@@ -103,9 +103,7 @@ def instruct_dataset_audit(
     project: Project,
 ) -> Iterator[dg.AssetCheckResult]:
     """Hold the instruct dataset against everything that may be wrong with one."""
-    held_out = documents_held_out(cleaned_documents, project.split_rule)
-    findings = audit_instruct(instruct_dataset, cleaned_documents, test_texts=held_out, seed=project.seed)
-    yield from _results("instruct_dataset", findings)
+    yield from instruct_results(instruct_dataset, cleaned_documents, project)
     yield _budget_kept(context, "instruct_dataset")
 
 
@@ -126,16 +124,32 @@ def preference_dataset_audit(
     project: Project,
 ) -> Iterator[dg.AssetCheckResult]:
     """Hold the preference dataset against everything that may be wrong with one."""
-    held_out = documents_held_out(cleaned_documents, project.split_rule) + held_out_texts(instruct_dataset)
-    findings = audit_preference(
-        preference_dataset,
-        cleaned_documents,
-        test_texts=held_out,
-        n_parameters=base_model.n_parameters,
-        seed=project.seed,
-    )
-    yield from _results("preference_dataset", findings)
+    yield from preference_results(preference_dataset, cleaned_documents, instruct_dataset, base_model, project)
     yield _budget_kept(context, "preference_dataset")
+
+
+def instruct_results(
+    rows: list[InstructRow], documents: list[CleanedDocument], project: Project
+) -> Iterator[dg.AssetCheckResult]:
+    """Return what the audit says of the rows of an instruct dataset."""
+    held_out = documents_held_out(documents, project.split_rule)
+    findings = audit_instruct(rows, documents, test_texts=held_out, seed=project.seed)
+    return _results("instruct_dataset", findings)
+
+
+def preference_results(
+    pairs: list[PreferenceRow],
+    documents: list[CleanedDocument],
+    instructions: list[InstructRow],
+    base_model: BaseModelRef,
+    project: Project,
+) -> Iterator[dg.AssetCheckResult]:
+    """Return what the audit says of the pairs of a preference dataset."""
+    held_out = documents_held_out(documents, project.split_rule) + held_out_texts(instructions)
+    findings = audit_preference(
+        pairs, documents, test_texts=held_out, n_parameters=base_model.n_parameters, seed=project.seed
+    )
+    return _results("preference_dataset", findings)
 
 
 def _budget_kept(context: dg.AssetCheckExecutionContext, asset: str) -> dg.AssetCheckResult:

