@@ -36,9 +36,10 @@ def test_the_root_is_what_the_settings_say(own_home):
     assert ArtifactStore.from_settings(Settings(artifacts_uri="s3://bucket/twin")).root == "s3://bucket/twin"
 
 
-def test_a_checkpoint_in_an_object_store_is_refused():
-    with pytest.raises(UserError, match="is not a folder of this machine, as checkpoints need"):
-        ArtifactStore(root="memory://bucket").folder("sft_checkpoint", "ann")
+def test_a_checkpoint_that_an_object_store_does_not_hold_is_said_to_be_missing(tmp_path):
+    store = ArtifactStore(root="memory://bucket", cache=str(tmp_path / "cache"))
+    with pytest.raises(UserError, match="train it first"):
+        store.folder("sft_checkpoint", "ann")
 
 
 def test_a_text_is_written_with_its_folders_and_replaced(store, tmp_path):
