@@ -161,7 +161,7 @@ def publish_checkpoint(folder: Path, address: str) -> None:
     target = _published(address, manifest)
     before = _read_text(place(address) / MANIFEST)
     publish_folder(folder, str(target))
-    with _trouble_told(f"{address} cannot be written"):
+    with _trouble_told(f"{address} cannot be written", writing=True):
         (place(address) / MANIFEST).write_text((folder / MANIFEST).read_text(encoding="utf-8"), encoding="utf-8")
     _forget_all_but(address, keep={target.name, *_files_hash_of(before)})
 
@@ -205,7 +205,7 @@ def publish_folder(folder: Path, address: str) -> None:
         StorageError: If the store refuses or does not answer.
     """
     target = place(address)
-    with _trouble_told(f"{address} cannot be written"):
+    with _trouble_told(f"{address} cannot be written", writing=True):
         for path in sorted(folder.rglob("*")):
             if path.is_file():
                 target.fs.put_file(str(path), f"{target.path.rstrip('/')}/{path.relative_to(folder).as_posix()}")
@@ -276,15 +276,19 @@ def _read_text(path: UPath) -> str | None:
 
 
 @contextmanager
-def _trouble_told(what: str) -> Iterator[None]:
-    """Turn what a store, or the way to it, says into a sentence; a file that is not there is the caller's to judge.
+def _trouble_told(what: str, *, writing: bool = False) -> Iterator[None]:
+    """Turn what a store, or the way to it, says into a sentence; a file that is not there is the reader's to judge.
+
+    To one who writes, what is not there is the bucket.
 
     Raises:
         StorageError: If the store refuses, or does not answer after all tries.
     """
     try:
         yield
-    except FileNotFoundError:
+    except FileNotFoundError as error:
+        if writing:
+            raise StorageError(f"{what} ({error}): check the address.") from error
         raise
     except ImportError as error:
         raise StorageError(f"{what}: install what talks to object stores, `pip install 'twin-assets[aws]'`.") from error
