@@ -101,6 +101,11 @@ def telling_failures(function: Function) -> Function:
             return function(*args, **kwargs)
         except (dg.Failure, dg.RetryRequested):
             raise
+        except (KeyboardInterrupt, dg.DagsterExecutionInterruptedError) as error:
+            # Dagster would try again what somebody has stopped.
+            raise dg.Failure(
+                description="It was interrupted.", metadata={RETRY_CAN_HELP: False}, allow_retries=False
+            ) from error
         except Exception as error:
             trouble = trouble_of(error)
             if trouble.retry_can_help:
