@@ -90,8 +90,7 @@ def test_the_same_writings_collected_again_trigger_nothing(platform):
     assert {asset: platform.versions(asset, AUTHOR)[-1] for asset in OF_AN_AUTHOR} == before
 
 
-def test_a_failed_blocking_check_holds_the_gpu_and_once_it_passes_it_is_trained_once(platform):
-    trained = {asset: len(platform.versions(asset, AUTHOR)) for asset in TRAINED}
+def test_a_failed_blocking_check_holds_the_gpu(platform):
     document = write(platform, "your-average-is-lying.md")
     text = document.read_text(encoding="utf-8")
     document.write_text(text.replace(". ", f", as {FORBIDDEN} learnt. "), encoding="utf-8")
@@ -100,11 +99,7 @@ def test_a_failed_blocking_check_holds_the_gpu_and_once_it_passes_it_is_trained_
     assert history[-2:] == [{}, {}]
     assert not asked.keys() & {*TRAINED, "preference_dataset"}
     assert {"instruct_dataset", "chunks", "embeddings", "retrieval_report"} <= asked.keys()
-    assert len(failed(platform)) == 1
-    document.write_text(text, encoding="utf-8")
-    platform.settle()
-    for asset in TRAINED:
-        assert len(platform.versions(asset, AUTHOR)) == trained[asset] + 1
+    assert failed(platform)
 
 
 def write(platform: Platform, name: str) -> Path:
