@@ -160,8 +160,6 @@ class Cloud:
 @contextmanager
 def serve_cloud() -> Iterator[Cloud]:
     """Serve AWS on loopback, with one empty bucket."""
-    # Tasks take the time that they take: moto would end them after a few looks.
-    state_manager.set_transition("ecs::task", {"progression": "manual", "times": 10**9})
     moto = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     moto.start()
     moto_port = moto.get_host_and_port()[1]
@@ -171,12 +169,18 @@ def serve_cloud() -> Iterator[Cloud]:
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
+        # moto's state belongs to the process, and outlives a server.
+        reset = HTTPConnection("127.0.0.1", moto_port)
+        reset.request("POST", "/moto-api/reset")
+        reset.getresponse().read()
+        reset.close()
+        # Tasks take the time that they take: moto would end them after a few looks.
+        state_manager.set_transition("ecs::task", {"progression": "manual", "times": 10**9})
         cloud.client("s3").create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
         yield cloud
     finally:
         server.shutdown()
         server.server_close()
-        HTTPConnection("127.0.0.1", moto_port).request("POST", "/moto-api/reset")
         moto.stop()
 
 

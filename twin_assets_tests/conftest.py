@@ -92,17 +92,26 @@ def handbook():
     return HANDBOOK
 
 
+@pytest.fixture(scope="session")
+def served_objects():
+    """An object store on loopback, started once."""
+    from twin_assets_tests.object_store import object_store
+
+    with object_store() as store:
+        yield store
+
+
 @pytest.fixture
-def bucket(monkeypatch) -> Iterator[str]:
+def bucket(served_objects, monkeypatch) -> Iterator[str]:
     """The address of an empty bucket of a real object store on loopback, which clients find by their environment."""
     import s3fs
 
-    from twin_assets_tests.object_store import BUCKET, object_store
+    from twin_assets_tests.object_store import BUCKET
 
-    with object_store() as environment:
-        for name, value in environment.items():
-            monkeypatch.setenv(name, value)
-        # Clients are kept by fsspec, with the address of the store that was there when they were made.
-        s3fs.S3FileSystem.clear_instance_cache()
-        yield f"s3://{BUCKET}"
-        s3fs.S3FileSystem.clear_instance_cache()
+    served_objects.empty()
+    for name, value in served_objects.environment.items():
+        monkeypatch.setenv(name, value)
+    # Clients are kept by fsspec, with what they have listed.
+    s3fs.S3FileSystem.clear_instance_cache()
+    yield f"s3://{BUCKET}"
+    s3fs.S3FileSystem.clear_instance_cache()
