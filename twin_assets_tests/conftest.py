@@ -16,7 +16,23 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
 
 HANDBOOK = PROJECT_ROOT.parent / "shared" / "data" / "handbook"
+TESTS = Path(__file__).parent
+SLOW_ROOMS = ("graph", "training", "end_to_end")
+"""Begun first, so that no worker is left with a long file when the others have nothing left to do."""
 SERVERS = ("MONGODB_URL", "QDRANT_URL", "QDRANT_API_KEY", "MLFLOW_TRACKING_URI")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Divide the tests among workers by file; the files of a room that share one built twin stay together."""
+
+    def room(item: pytest.Item) -> str:
+        return item.path.relative_to(TESTS).parts[0]
+
+    share = {item.path for item in items if "built" in getattr(item, "fixturenames", ())}
+    for item in items:
+        group = room(item) if item.path in share else str(item.path.relative_to(TESTS))
+        item.add_marker(pytest.mark.xdist_group(group))
+    items.sort(key=lambda item: SLOW_ROOMS.index(room(item)) if room(item) in SLOW_ROOMS else len(SLOW_ROOMS))
 
 
 @pytest.fixture(autouse=True)
