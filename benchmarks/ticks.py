@@ -16,6 +16,9 @@ from benchmarks.figures import Figures
 from benchmarks.timing import RUNS, seconds_of
 from jobs.jobs import build_jobs
 from jobs.sensors import build_sensors
+from twin_assets.automation import enough_is_new
+from twin_assets.new_rows import ROW_MARKS, row_marks
+from twin_assets.observing import DATA_VERSION_TAG
 from twin_assets.partitions import AUTHORS_PARTITION
 from twin_assets.settings import Settings
 from twin_assets_tests.ticking import AUTOMATION_SENSORS, Platform, ticked
@@ -50,6 +53,34 @@ def run(figures: Figures) -> None:
                 figures.note(f"{name}, first tick", f"{seconds_of(platform.tick, runs=1):.2f} s")
                 _quiet_tick(figures, platform, name, intervals)
                 platform.stop_sensors(name)
+            _ask_of_all_that_wait(figures, platform, slugs, intervals["automation_gpu"])
+
+
+def _ask_of_all_that_wait(figures: Figures, platform: Platform, slugs: list[str], interval: int) -> None:
+    """Measure the costliest clause where it costs most: every author has new rows, and too few for a training."""
+    report = platform.instance.report_runless_asset_event
+    rows = [f"row {number}" for number in range(500)]
+    for version, held in (("before", rows), ("now", [*rows, "one more"])):
+        marks = {ROW_MARKS: row_marks(held)}
+        for slug in slugs:
+            tags = {DATA_VERSION_TAG: f"{version} of {slug}"}
+            report(dg.AssetMaterialization("instruct_dataset", partition=slug, tags=tags, metadata=marks))
+            if version == "before":
+                report(dg.AssetMaterialization("sft_checkpoint", partition=slug))
+    for slug in slugs:
+        patience = {"min_new_samples": 50, "min_hours_between": 0.0, "approval": False}
+        report(dg.AssetObservation("training_policy", partition=slug, metadata=patience))
+    graph, asset = platform.asset_graph(), dg.AssetKey("sft_checkpoint")
+    trained = []
+    taken = seconds_of(
+        lambda: trained.append(enough_is_new(graph, platform.instance, asset, slugs, now=time.time())), runs=RUNS
+    )
+    figures.ratio(f"{AUTHORS:,} authors wait for more rows: trained", sum(map(len, trained)), at_most=0)
+    figures.ratio(
+        f"{AUTHORS:,} authors wait for more rows: asking whether it is enough ({taken:.2f} s), of the interval",
+        taken / interval,
+        at_most=SHARE_OF_INTERVAL,
+    )
 
 
 def _quiet_tick(figures: Figures, platform: Platform, name: str, intervals: dict[str, int]) -> None:
@@ -101,6 +132,6 @@ def _build_datasets(platform: Platform, slugs: Iterable[str]) -> float:
     for asset in ("raw_documents", "cleaned_documents", "instruct_dataset"):
         for slug in slugs:
             platform.instance.report_runless_asset_event(
-                dg.AssetMaterialization(asset, partition=slug, tags={"dagster/data_version": f"of {slug}"})
+                dg.AssetMaterialization(asset, partition=slug, tags={DATA_VERSION_TAG: f"of {slug}"})
             )
     return time.perf_counter() - started

@@ -19,7 +19,6 @@ from typing import Any
 
 from benchmarks.figures import Figures
 from benchmarks.model_flops import LLAMA_1B, LLAMA_8B, LlamaShape, lora_flops_per_token, peak_of
-from twin_assets.training.hyperparameters import SFTHyperparameters
 
 ROUNDS = 5
 SMALL = LlamaShape(vocab=1_000, hidden=192, layers=4, heads=4, kv_heads=4, intermediate=512)
@@ -57,10 +56,7 @@ def run(figures: Figures) -> None:
             figures.ratio(
                 "training: tokens/s of the payload, against plain TRL", statistics.median(ratios), at_least=0.97
             )
-            if "packing" in SFTHyperparameters.model_fields:
-                _compare_packing(figures, ours, task)
-            else:
-                figures.note("training: tokens/s packed, against not", "the payload does not pack: not measured")
+            _compare_packing(figures, ours, task)
     if not torch.cuda.is_available():
         figures.note("model FLOPs utilisation of a 1B and an 8B Llama", "no GPU: not measured")
         return

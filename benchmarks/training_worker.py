@@ -108,7 +108,7 @@ def settings_of(task: Task) -> SFTHyperparameters:
         lora_rank=task.rank,
         lora_alpha=2 * task.rank,
         gradient_checkpointing=task.gradient_checkpointing,
-        **({"packing": True} if task.packing else {}),
+        packing=task.packing,
     )
 
 

@@ -4,13 +4,16 @@ Automation follows *data versions*, which are hashes of content: a step that pro
 nothing below it. The sensors that evaluate these conditions are in `jobs.sensors`.
 """
 
+from collections.abc import Collection
 from typing import Any
 
 import dagster as dg
 from dagster._core.definitions.assets.graph.base_asset_graph import BaseAssetGraph
 
-from twin_assets.new_rows import Change, change_since_training
-from twin_assets.observed_policy import recorded_policy
+from twin_assets.documents import TrainingPolicy
+from twin_assets.new_rows import Change, changes_since_training
+from twin_assets.newest_events import Partition
+from twin_assets.observed_policy import recorded_policies
 from twin_assets.observed_settings import SETTINGS
 from twin_assets.partitions import AUTHORS_PARTITION
 
@@ -99,36 +102,51 @@ class EnoughIsNew(dg.AutomationCondition[dg.AssetKey]):
     def evaluate(self, context: dg.AutomationContext[dg.AssetKey]) -> dg.AutomationResult[dg.AssetKey]:
         """Return which of the candidates may be trained."""
         view, now = context.asset_graph_view, context.evaluation_time.timestamp()
-        due = {
-            candidate
-            for candidate in context.candidate_subset.expensively_compute_asset_partitions()
-            if enough_is_new(context.asset_graph, view.instance, context.key, candidate.partition_key, now=now)
-        }
+        candidates = context.candidate_subset.expensively_compute_asset_partitions()
+        partitions = {candidate.partition_key for candidate in candidates}
+        ready = enough_is_new(context.asset_graph, view.instance, context.key, partitions, now=now)
+        due = {candidate for candidate in candidates if candidate.partition_key in ready}
         return dg.AutomationResult(context, view.get_asset_subset_from_asset_partitions(context.key, due))
 
 
 def enough_is_new(
-    graph: BaseAssetGraph[Any], instance: dg.DagsterInstance, asset: dg.AssetKey, author: str | None, *, now: float
-) -> bool:
-    """Return whether an asset may be trained again by itself: what `EnoughIsNew` is true of.
+    graph: BaseAssetGraph[Any],
+    instance: dg.DagsterInstance,
+    asset: dg.AssetKey,
+    partitions: Collection[Partition],
+    *,
+    now: float,
+) -> set[Partition]:
+    """Return the partitions of an asset that may be trained again by themselves: what `EnoughIsNew` is true of.
+
+    All are read together, for every tick asks about whoever is waiting.
 
     Args:
         graph: The assets.
         instance: Where their events are.
         asset: What would be trained.
-        author: Its partition; None if it has none.
+        partitions: Authors; only None if the asset has no partitions.
         now: Seconds since 1970.
     """
-    authors: list[str] = [author] if author else sorted(instance.get_dynamic_partitions(AUTHORS_PARTITION))
-    inputs = {parent: authors if graph.get(parent).is_partitioned else [] for parent in graph.get(asset).parent_keys}
-    change = change_since_training(instance, asset, author, inputs)
-    return any(_enough(change, instance, of, now) for of in authors)
+    if not partitions:
+        return set()
+    named = [partition for partition in partitions if partition is not None]
+    authors = named or instance.get_dynamic_partitions(AUTHORS_PARTITION)
+    inputs = {
+        parent: authors if graph.get(parent).is_partitioned else [None] for parent in graph.get(asset).parent_keys
+    }
+    changes = changes_since_training(instance, asset, partitions, inputs)
+    policies = recorded_policies(instance, authors)
+    return {
+        partition
+        for partition, change in changes.items()
+        if any(_enough(change, policies[author], author, now) for author in ([partition] if partition else authors))
+    }
 
 
-def _enough(change: Change, instance: dg.DagsterInstance, author: str, now: float) -> bool:
+def _enough(change: Change, policy: TrainingPolicy, author: str, now: float) -> bool:
     if change.trained_at is None:
         return True
-    policy = recorded_policy(instance, author)
     if now - change.trained_at < policy.min_hours_between * 3600:
         return False
     return bool(change.other) or change.rows.get(author, 0) >= policy.min_new_samples

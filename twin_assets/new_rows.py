@@ -5,13 +5,14 @@ materializations then tell how many rows came, changed or went between them. Whe
 """
 
 import base64
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
 import dagster as dg
 
+from twin_assets.newest_events import Partition, newest_materializations, newest_observations
 from twin_assets.observing import DATA_VERSION_TAG
 
 ROW_MARKS = "row_marks"
@@ -22,7 +23,7 @@ MARK_BYTES = 6
 
 _TRAININGS_LOOKED_AT = 10
 """Materializations looked through for the last real training: the newest may have taken over what was there."""
-_EVENTS_OF_A_RUN = 20
+_EVENTS_DURING_A_TRAINING = 20
 
 
 @dataclass(frozen=True)
@@ -56,47 +57,80 @@ def changed_rows(before: Mapping[str, Any], now: Mapping[str, Any]) -> int:
     return max(len(new - old), len(old - new))
 
 
-def change_since_training(
-    instance: dg.DagsterInstance, asset: dg.AssetKey, author: str | None, inputs: Mapping[dg.AssetKey, Sequence[str]]
-) -> Change:
-    """Return what has changed in the inputs of an asset since it was last trained.
+def changes_since_training(
+    instance: dg.DagsterInstance,
+    asset: dg.AssetKey,
+    partitions: Collection[Partition],
+    inputs: Mapping[dg.AssetKey, Collection[Partition]],
+) -> dict[Partition, Change]:
+    """Return what has changed in the inputs of each partition of an asset since it was last trained.
 
     Args:
         instance: Where the events are.
         asset: What is trained.
-        author: Its partition; None if it has none.
-        inputs: For each input the authors whose partitions are read; none if the input has no partitions.
+        partitions: Which of its partitions; only None if it has none.
+        inputs: The partitions of each input that are read, only None if it has none. A partition of the asset reads its
+            own of them; an asset without partitions reads them all.
     """
-    trained = _last_training(instance, asset, author)
-    if trained is None:
-        return Change(None, {}, ())
+    records = newest_materializations(instance, asset, partitions)
+    trained = {of: _last_training(instance, asset, of, newest) for of, newest in records.items()}
+    began = _beginnings(instance, trained.values())
+    trainings = {of: _Training(record, began(record)) for of, record in trained.items()}
+    newest = {key: _newest(instance, key, read) for key, read in inputs.items()}
+    return {
+        partition: _change(instance, trainings[partition], newest) if partition in trainings else Change(None, {}, ())
+        for partition in partitions
+    }
+
+
+@dataclass(frozen=True)
+class _Training:
+    """A materialization that was a training, and when its run began, seconds since 1970."""
+
+    record: dg.EventLogRecord
+    began: float
+
+    def read(self, record: dg.EventLogRecord) -> bool:
+        """Return whether this training can have read what an event stands for: of the same run, or there before it."""
+        same_run = bool(record.run_id) and record.run_id == self.record.run_id
+        return record.storage_id < self.record.storage_id and (same_run or record.timestamp < self.began)
+
+
+def _change(
+    instance: dg.DagsterInstance,
+    training: _Training,
+    newest: Mapping[dg.AssetKey, Mapping[Partition, dg.EventLogRecord]],
+) -> Change:
     rows: dict[str, int] = {}
     other = []
-    for key, authors in inputs.items():
-        partitions: Sequence[str | None] = authors or [None]
-        for partition in partitions:
-            now = _newest(instance, key, partition)
-            used = _used(instance, key, partition, trained)
-            if now is None or _version(now) == _version(used):
+    author = training.record.partition_key
+    for key, events in newest.items():
+        for partition, now in events.items():
+            if author is not None and partition not in (author, None):
+                continue
+            if training.read(now):
+                continue
+            used = _used(instance, key, training, now)
+            if _version(now) == _version(used):
                 continue
             marks = _marks_of(now)
             if partition is not None and marks is not None:
                 # What was never trained on is new as a whole.
-                count = changed_rows(_marks_of(used) or {}, marks)
-                rows[partition] = rows.get(partition, 0) + count
+                rows[partition] = rows.get(partition, 0) + changed_rows(_marks_of(used) or {}, marks)
             else:
                 other.append(key.to_user_string())
-    return Change(trained.timestamp, rows, tuple(other))
+    return Change(training.record.timestamp, rows, tuple(other))
 
 
-def _last_training(instance: dg.DagsterInstance, asset: dg.AssetKey, author: str | None) -> dg.EventLogRecord | None:
+def _last_training(
+    instance: dg.DagsterInstance, asset: dg.AssetKey, partition: Partition, newest: dg.EventLogRecord
+) -> dg.EventLogRecord:
     """Return the last materialization that was a training, not one that took over a checkpoint with the same spec."""
-    records = instance.fetch_materializations(_of(asset, author), limit=_TRAININGS_LOOKED_AT).records
-    for record in records:
-        if not _took_over(record):
-            return record
+    if not _took_over(newest):
+        return newest
+    records = instance.fetch_materializations(_of(asset, partition), limit=_TRAININGS_LOOKED_AT).records
     # The oldest stands in: it took over what an earlier training left.
-    return records[-1] if records else None
+    return next((record for record in records if not _took_over(record)), records[-1])
 
 
 def _took_over(record: dg.EventLogRecord) -> bool:
@@ -105,40 +139,41 @@ def _took_over(record: dg.EventLogRecord) -> bool:
     return bool(reused and reused.value)
 
 
-def _used(
-    instance: dg.DagsterInstance, key: dg.AssetKey, author: str | None, trained: dg.EventLogRecord
-) -> dg.EventLogRecord | None:
-    """Return the event of an input that a training read: of the same run, or the newest from before it began."""
-    run_id = trained.event_log_entry.run_id
-    for record in _events(instance, key, author, limit=_EVENTS_OF_A_RUN):
-        if record.event_log_entry.run_id == run_id and record.storage_id < trained.storage_id:
-            return record
-    run = instance.get_run_record_by_id(run_id) if run_id else None
+def _beginnings(
+    instance: dg.DagsterInstance, trainings: Iterable[dg.EventLogRecord]
+) -> Callable[[dg.EventLogRecord], float]:
+    """Return what tells when the run of a training began."""
+    run_ids = {record.run_id for record in trainings if record.run_id}
+    runs = instance.get_run_records(dg.RunsFilter(run_ids=sorted(run_ids))) if run_ids else []
+    starts = {run.dagster_run.run_id: run.start_time for run in runs}
     # A run that was deleted has left no beginning; its end is the nearest that is known.
-    began = (run.start_time if run else None) or trained.timestamp
-    earlier = _events(instance, key, author, limit=1, before=began)
-    return earlier[0] if earlier else None
+    return lambda record: starts.get(record.run_id) or record.timestamp
 
 
-def _newest(instance: dg.DagsterInstance, key: dg.AssetKey, author: str | None) -> dg.EventLogRecord | None:
-    records = _events(instance, key, author, limit=1)
-    return records[0] if records else None
+def _newest(
+    instance: dg.DagsterInstance, key: dg.AssetKey, partitions: Collection[Partition]
+) -> Mapping[Partition, dg.EventLogRecord]:
+    """Return the newest materializations of an input, or, of one outside the platform, observations."""
+    return newest_materializations(instance, key, partitions) or newest_observations(instance, key, partitions)
 
 
-def _events(
-    instance: dg.DagsterInstance, key: dg.AssetKey, author: str | None, *, limit: int, before: float | None = None
-) -> Sequence[dg.EventLogRecord]:
-    """Return the latest materializations of an asset, or, of one outside the platform, observations."""
-    wanted = _of(key, author, before=before)
-    return (
-        instance.fetch_materializations(wanted, limit=limit).records
-        or instance.fetch_observations(wanted, limit=limit).records
-    )
+def _used(
+    instance: dg.DagsterInstance, key: dg.AssetKey, training: _Training, now: dg.EventLogRecord
+) -> dg.EventLogRecord | None:
+    """Return the event of an input that a training read; None if there was none."""
+    fetch = instance.fetch_materializations if now.asset_materialization else instance.fetch_observations
+    before = _of(key, now.partition_key, before=training.record.storage_id)
+    # Nearly always it is the one before; the others were recorded by somebody else while the training ran.
+    for limit in (1, _EVENTS_DURING_A_TRAINING):
+        for record in fetch(before, limit=limit).records:
+            if training.read(record):
+                return record
+    return None
 
 
-def _of(key: dg.AssetKey, author: str | None, *, before: float | None = None) -> dg.AssetRecordsFilter:
+def _of(key: dg.AssetKey, partition: Partition, *, before: int | None = None) -> dg.AssetRecordsFilter:
     return dg.AssetRecordsFilter(
-        asset_key=key, asset_partitions=[author] if author is not None else None, before_timestamp=before
+        asset_key=key, asset_partitions=[partition] if partition is not None else None, before_storage_id=before
     )
 
 

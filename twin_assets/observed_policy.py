@@ -5,11 +5,14 @@ An automation condition is evaluated on every tick, for every author, and reads 
 no model stale; it only decides how long newer data waits.
 """
 
+from collections.abc import Collection
+
 import dagster as dg
 
 from resources.project import Project
 from twin_assets.collection.authors import load_author
 from twin_assets.documents import Author, TrainingPolicy
+from twin_assets.newest_events import newest_observations
 from twin_assets.observing import observation_if_changed
 from twin_assets.partitions import authors_partitions
 from twin_assets.reporting import OWNERS, data_version
@@ -57,18 +60,16 @@ def observe_policy(instance: dg.DagsterInstance, author: Author) -> dg.AssetObse
     )
 
 
-def recorded_policy(instance: dg.DagsterInstance, author: str) -> TrainingPolicy:
-    """Return the policy of an author that was recorded last; the defaults if none was."""
-    records = instance.fetch_observations(
-        dg.AssetRecordsFilter(asset_key=dg.AssetKey(TRAINING_POLICY), asset_partitions=[author]), limit=1
-    ).records
-    observation = records[0].asset_observation if records else None
-    held = (
-        {name: observation.metadata[name].value for name in _RECORDED if name in observation.metadata}
-        if (observation)
-        else {}
-    )
-    return TrainingPolicy.model_validate(held)
+def recorded_policies(instance: dg.DagsterInstance, authors: Collection[str]) -> dict[str, TrainingPolicy]:
+    """Return the policy of each author that was recorded last; the defaults where none was."""
+    recorded = newest_observations(instance, dg.AssetKey(TRAINING_POLICY), authors)
+    return {author: _policy_of(recorded.get(author)) for author in authors}
+
+
+def _policy_of(record: dg.EventLogRecord | None) -> TrainingPolicy:
+    observation = record.asset_observation if record else None
+    metadata = observation.metadata if observation else {}
+    return TrainingPolicy.model_validate({name: metadata[name].value for name in _RECORDED if name in metadata})
 
 
 def _values(author: Author) -> dict[str, int | float | bool]:

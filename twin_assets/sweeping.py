@@ -108,7 +108,7 @@ class Sweeper:
         if (asset, author) in self._places_of([dg.DagsterRunStatus.FAILURE], after=changed):
             return "it failed on these inputs: a person has to look"
         if _is_trained(self._graph.get(key).automation_condition) and not enough_is_new(
-            self._graph, self._instance, key, author, now=self._now
+            self._graph, self._instance, key, [author], now=self._now
         ):
             return "not enough is new for a training"
         return None

@@ -18,7 +18,7 @@ from twin_assets.automation import retrain_on_new_data
 from twin_assets.definitions import build_defs
 from twin_assets.documents import Author, Consent, SourceConfig, TrainingPolicy
 from twin_assets.new_rows import ROW_MARKS, changed_rows, row_marks
-from twin_assets.observed_policy import observe_policy, recorded_policy
+from twin_assets.observed_policy import observe_policy, recorded_policies
 from twin_assets.reporting import data_version
 from twin_assets.settings import Settings
 
@@ -232,9 +232,9 @@ def test_the_model_of_all_waits_until_one_author_is_due_and_sums_over_nobody(tra
 
 
 def test_a_policy_is_recorded_when_it_changes_and_the_defaults_stand_in_for_none(training):
-    assert recorded_policy(training.instance, "nobody") == TrainingPolicy()
+    assert recorded_policies(training.instance, ["nobody"])["nobody"] == TrainingPolicy()
     training.policy("ann", rows=7, hours=2.5)
-    recorded = recorded_policy(training.instance, "ann")
+    recorded = recorded_policies(training.instance, ["ann"])["ann"]
     assert (recorded.min_new_samples, recorded.min_hours_between) == (7, 2.5)
 
 
