@@ -55,7 +55,7 @@ class JobLog:
         return lines
 
     def tail(self, lines: int = 20) -> list[str]:
-        """Return the last lines of the first stream, for a failure; none if there is no log, or why it cannot be read."""
+        """Return the last lines of the first stream, for a failure: none of a log that is not there."""
         from botocore.exceptions import BotoCoreError, ClientError
 
         try:
