@@ -6,7 +6,6 @@ from typing import Any, ClassVar
 
 import dagster as dg
 import pytest
-from mlflow import MlflowClient
 
 from resources.artifacts import ArtifactStore
 from resources.estimator import Estimator
@@ -99,6 +98,8 @@ def test_a_trial_that_is_trained_already_goes_on_in_the_mlflow_run_that_it_logs_
 
     assert not try_once(settings)
     assert try_once(settings)
+
+    from mlflow import MlflowClient
 
     client = MlflowClient(settings.tracking_uri)
     experiments = [experiment.experiment_id for experiment in client.search_experiments()]
