@@ -1,7 +1,10 @@
 """Removing an author from every store, all of them real: after a dry run, and also in two goes."""
 
 import json
+import re
 import shutil
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -154,12 +157,45 @@ def test_afterwards_nothing_of_the_author_is_anywhere_and_the_others_have_lost_n
     assert (twin.settings.authors_dir / f"{OTHER}.yaml").exists()
     tracker = Tracker.from_settings(twin.settings)
     assert tracker.versions(registered_name(AUTHOR)) == []
-    sentence = longest_line(twin.writings / "articles" / "drop-the-index.md").encode()
     with twin.instance() as instance:
         assert instance.get_dynamic_partitions("authors") == []
         for asset in ("cleaned_documents", "embeddings"):
             assert not instance.get_materialized_partitions(dg.AssetKey(asset))
-    assert sentence not in twin.settings.home.joinpath("warehouse.db").read_bytes()
+
+
+def holding_text(place: Place) -> set[str]:
+    """Return the files of the home that hold something of an article, in plain text."""
+    text = (place.writings / "articles" / "a-queue-is-a-loan.md").read_text(encoding="utf-8")
+    # What no encoding of JSON changes.
+    piece = max(re.split(r"[^A-Za-z ,.]", text), key=len).encode()
+    home = place.settings.home
+    files = {path.relative_to(home): path for path in home.rglob("*") if path.is_file()}
+    return {str(name) for name, path in files.items() if piece in path.read_bytes()}
+
+
+def test_no_file_holds_text_that_was_deleted(twin):
+    """Also where SQLite was compiled, or told, to leave deleted text in its free pages."""
+    database = twin.settings.home / "warehouse.db"
+    with closing(sqlite3.connect(database)) as connection:
+        connection.execute("PRAGMA secure_delete = OFF")
+        connection.execute("DELETE FROM articles")
+        connection.commit()
+    assert "warehouse.db" in holding_text(twin)
+    twin_command(AUTHOR, "--yes")
+    assert holding_text(twin) == set()
+
+
+def test_a_database_that_stays_in_use_is_said_and_the_removal_goes_on_when_run_again(twin, monkeypatch):
+    monkeypatch.setenv("TWIN_LOCK_TIMEOUT_SECONDS", "0")
+    runs = twin.settings.home / "dagster" / "history" / "runs.db"
+    with closing(sqlite3.connect(runs)) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT * FROM runs").fetchone()
+        refused = CliRunner().invoke(app, ["author", "remove", AUTHOR, "--yes"])
+    assert "runs.db still holds what was deleted in it" in str(refused.exception)
+    assert [one.what for one in holdings(twin)] == ["partition"]
+    twin_command(AUTHOR, "--yes")
+    assert holdings(twin) == []
 
 
 def test_what_was_made_of_all_authors_counts_as_not_built_and_that_is_said(twin):
