@@ -26,10 +26,9 @@ from twin_assets.training.launching import train
 from twin_assets.training.manifest import Manifest
 from twin_assets.training.spec import TrainingSpec
 from twin_assets.training.storage import remove_folder
-from twin_assets.training.sweeping import Row, rows_to_compare_on
+from twin_assets.training.sweeping import SWEEPS, Row, rows_to_compare_on
 from twin_assets.training.tracking import close_run_with
 
-SWEEPS = "sweeps"
 DATASETS: dict[str, tuple[str, type[InstructRow] | type[PreferenceRow]]] = {
     "sft": ("instruct_dataset", InstructRow),
     "dpo": ("preference_dataset", PreferenceRow),
@@ -116,9 +115,9 @@ def _rows_and_spec(
     version = str(rows_version([*train, *compared]).value)
     place = artifacts.path(SWEEPS, f"{author}/rows-{version[:16]}")
     for split, rows in (("train", train), ("test", compared)):
-        if not (place / f"{split}.parquet").exists():
-            with writing(place / f"{split}.parquet") as partial, refusals_told(place):
-                write_rows(partial, rows)
+        # Also where they lie already: housekeeping takes what nobody has touched for long.
+        with writing(place / f"{split}.parquet") as partial, refusals_told(place):
+            write_rows(partial, rows)
     starts_from_sft = config.stage == "dpo"
     start = artifacts.manifest("sft_checkpoint", author) if starts_from_sft else None
     spec = TrainingSpec(

@@ -50,6 +50,9 @@ def twin(collected: Place, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> P
     write(home / "exports" / AUTHOR / "chatml" / "train.jsonl", "{}\n")
     write(place.artifacts / "chunks" / f"{OTHER}.parquet", "of the other")
     write(place.artifacts / "base_model" / "manifest.json", "{}")
+    for slug in (AUTHOR, OTHER):
+        write(place.artifacts / "sweeps" / slug / "rows-1" / "train.parquet", "rows")
+        write(place.artifacts / "sweeps" / slug / "ab12.partial-7" / "model.safetensors", "half")
     sentence = longest_line(place.writings / "articles" / "drop-the-index.md")
     for name, text in (("his", f"Explain this:\n{sentence}\n"), ("foreign", "Explain the weather of tomorrow to me.")):
         call = {"user": text, "raw": "{}"}
@@ -130,6 +133,7 @@ def test_a_dry_run_shows_everything_with_counts_and_bytes_and_changes_nothing(tw
         "cleaned_documents",
         "sft_checkpoint",
         "dpo_checkpoint",
+        "sweeps",
         "exports",
         "feedback",
         "documents",
@@ -140,6 +144,7 @@ def test_a_dry_run_shows_everything_with_counts_and_bytes_and_changes_nothing(tw
     } <= rows.keys()
     assert rows["calls of language models"]["count"] == 1
     assert rows["documents"]["count"] == 12
+    assert rows["sweeps"]["count"] == 2
     assert rows["sft_checkpoint"]["bytes"] > 10_000
     assert rows["models and runs"]["bytes"] > 10_000
     assert "base_model" not in rows
@@ -154,6 +159,7 @@ def test_afterwards_nothing_of_the_author_is_anywhere_and_the_others_have_lost_n
     assert left == set()
     assert call_file(twin, "foreign").exists()
     assert (twin.artifacts / "chunks" / f"{OTHER}.parquet").exists()
+    assert (twin.artifacts / "sweeps" / OTHER / "rows-1" / "train.parquet").exists()
     assert (twin.settings.authors_dir / f"{OTHER}.yaml").exists()
     tracker = Tracker.from_settings(twin.settings)
     assert tracker.versions(registered_name(AUTHOR)) == []
