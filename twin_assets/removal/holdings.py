@@ -21,6 +21,7 @@ from twin_assets.collection.dump import DumpUser
 from twin_assets.errors import UserError
 from twin_assets.removal.calls import calls_about
 from twin_assets.settings import Settings
+from twin_assets.training.sweeping import SWEEPS
 
 Archive = Callable[[Path], None]
 
@@ -59,7 +60,7 @@ def files_held(author: str, settings: Settings, assets: Sequence[str]) -> list[H
             sum(_size(call) for call in calls),
             lambda: _unlink(calls),
         ),
-        *(_artifact(author, asset, settings) for asset in assets),
+        *(_artifact(author, asset, settings) for asset in (*assets, SWEEPS)),
         _path("exports", settings.home / "exports" / author),
         _path("feedback", settings.home / "feedback" / f"{author}.jsonl"),
     ]

@@ -35,6 +35,9 @@ Value = bool | int | float | str
 Trial = dict[str, Value]
 """The settings that one trial changes, by name."""
 
+SWEEPS = "sweeps"
+"""Folder among the artifacts where trials keep, for each author, their rows, results, and checkpoints on the way."""
+
 METRICS: Final[dict[str, Literal["lowest", "highest"]]] = {
     "eval_loss": "lowest",
     "reward_accuracy": "highest",
