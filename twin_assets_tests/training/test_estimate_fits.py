@@ -55,6 +55,18 @@ def test_a_larger_instance_is_proposed_where_it_holds_what_is_asked_for(a10g):
     assert [dict(one.environment) for one in larger] == [{"TWIN_TRAINER_INSTANCE_TYPE": "ml.g6e.xlarge"}]
 
 
+@pytest.mark.parametrize("method", ["lora", "qlora"])
+def test_an_8b_model_is_refused_where_main_memory_cannot_hold_it(method):
+    short, enough = (read_prices().device(name) for name in ("ml.g5.xlarge", "ml.g5.2xlarge"))
+    changes = {"gradient_checkpointing": True, "batch_size": 1, "max_length": 512, "method": method}
+
+    with pytest.raises(UserError, match=r"of main memory beside the GPU, .* ml\.g5\.xlarge has 15\.4 GiB") as refused:
+        check_fits(sft_of_8b(short, **changes), max_cost=25, others=read_prices().devices("sagemaker"))
+
+    assert "\nTWIN_TRAINER_INSTANCE_TYPE=ml.g6e.xlarge\n" in str(refused.value)
+    check_fits(sft_of_8b(enough, **changes), max_cost=25)
+
+
 def test_the_first_proposal_is_the_smallest_change_and_fits_when_it_is_made(a10g):
     estimate = sft_of_8b(a10g, workload=replace(WORKLOAD, lengths=(300, 400)))
 

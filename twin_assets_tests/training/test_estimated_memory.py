@@ -9,7 +9,9 @@ from twin_assets.training.estimating.architecture import architecture_from_confi
 from twin_assets.training.estimating.memory import (
     activation_bytes,
     gradient_bytes,
+    host_bytes,
     memory_of,
+    merging_bytes,
     optimizer_bytes,
     reference_bytes,
     weight_bytes,
@@ -89,11 +91,34 @@ def test_lora_of_a_7b_model_takes_what_the_handbook_says():
 
 
 def test_qlora_of_a_7b_model_takes_less_than_lora_and_no_more_than_the_handbook_measured():
-    lora, qlora = (memory_of(plan(LLAMA_2_7B, method=method), gpu=True).total for method in ("lora", "qlora"))
+    both = [memory_of(plan(LLAMA_2_7B, method=method), gpu=True) for method in ("lora", "qlora")]
+    # While it trains: the handbook says nothing of the merge.
+    lora, qlora = (memory.total - memory.merging for memory in both)
 
     assert 0.75 * 9.1 * GB < qlora < 9.3 * GB
     # "Up to 75 % lower": the weights alone shrink to a quarter, the rest does not.
     assert 0.25 * lora < qlora < 0.6 * lora
+
+
+def test_a_merge_takes_the_whole_model_when_what_was_trained_is_gone():
+    lora, qlora = (plan(LLAMA_3_8B, method=method) for method in ("lora", "qlora"))
+    memory = memory_of(qlora, gpu=True)
+
+    # Written out from 4 bits, on the GPU.
+    assert memory.total - memory.overhead == merging_bytes(qlora) > 2 * qlora.architecture.parameters
+    assert memory_of(lora, gpu=True).merging == memory_of(lora, gpu=False).merging == 0
+
+
+def test_main_memory_beside_a_gpu_holds_what_is_loaded_merged_and_written():
+    lora, qlora = (plan(LLAMA_3_8B, method=method) for method in ("lora", "qlora"))
+    full = plan(LLAMA_3_8B, method="full", stage="dpo")
+    copy = 2 * lora.architecture.parameters
+
+    assert copy < host_bytes(lora, processes=1) < 1.2 * copy
+    assert copy < host_bytes(qlora, processes=8) < 1.5 * copy
+    assert 8 * copy < host_bytes(lora, processes=8)
+    # In float32, with its reference.
+    assert 4 * copy < host_bytes(full, processes=1) < 4.5 * copy
 
 
 @pytest.mark.parametrize(("stage", "gigabytes"), [(0, 120), (1, 31.4), (2, 16.6), (3, 1.9)])

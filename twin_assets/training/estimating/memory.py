@@ -32,7 +32,7 @@ FRAGMENTATION = 0.05
 
 @dataclass(frozen=True)
 class Memory:
-    """Bytes on one device, at the worst moment of a step."""
+    """Bytes on one device, at the worst moment of a step or of the merge."""
 
     weights: int
     gradients: int
@@ -41,7 +41,7 @@ class Memory:
     logits: int
     reference: int
     merging: int
-    """What merging the adapter takes beyond the activations, which are gone by then."""
+    """What merging the adapter takes beyond all that training takes, which is given back before."""
     overhead: int
 
     @property
@@ -55,13 +55,14 @@ def memory_of(plan: TrainingPlan, *, gpu: bool) -> Memory:
 
     Args:
         plan: The training.
-        gpu: Whether it runs on a GPU; a CPU also merges the adapter in the same memory.
+        gpu: Whether it runs on a GPU.
     """
     weights, gradients, optimizer = weight_bytes(plan), gradient_bytes(plan), optimizer_bytes(plan)
     activations, logits = activation_bytes(plan), logit_bytes(plan, gpu=gpu)
     reference = reference_bytes(plan)
-    merging = 0 if gpu else max(0, merging_bytes(plan) - activations - logits)
-    parts = weights + gradients + optimizer + activations + logits + reference + merging
+    training = weights + gradients + optimizer + activations + logits + reference
+    merging = max(0, merging_bytes(plan) - training)
+    parts = training + merging
     overhead = (GPU_OVERHEAD if gpu else CPU_OVERHEAD) + int(FRAGMENTATION * parts)
     return Memory(weights, gradients, optimizer, activations, logits, reference, merging, overhead)
 
@@ -184,8 +185,29 @@ def reference_bytes(plan: TrainingPlan) -> int:
 
 
 def merging_bytes(plan: TrainingPlan) -> int:
-    """Return the bytes of the base model's copy into which the adapter is merged, in main memory, after training."""
-    return 0 if plan.method == "full" else plan.architecture.parameters * plan.compute_bytes
+    """Return the bytes of the whole base model with the adapter that is merged into it, when training is over.
+
+    On a GPU QLoRA's 4 bits are written out there. LoRA merges in main memory, and takes no more than training took.
+    """
+    if plan.method == "full":
+        return 0
+    return plan.architecture.parameters * plan.compute_bytes + plan.trainable * ADAPTER_BYTES
+
+
+def host_bytes(plan: TrainingPlan, *, processes: int) -> int:
+    """Return the bytes of main memory that a machine with GPUs must have.
+
+    Before training each process loads its model there, and in full DPO the reference; 4 bits go straight to the GPU.
+    Afterwards one process merges LoRA there, or writes from there what the GPU holds, and reads the result back.
+
+    Args:
+        plan: The training.
+        processes: Processes on the machine.
+    """
+    models = 2 if reference_bytes(plan) else 1
+    loaded = 0 if plan.method == "qlora" else processes * models * plan.architecture.parameters * plan.stored_bytes
+    written = plan.architecture.parameters * plan.compute_bytes
+    return int((1 + FRAGMENTATION) * max(loaded, written, merging_bytes(plan))) + processes * CPU_OVERHEAD
 
 
 def _trained_bytes(plan: TrainingPlan) -> int:
