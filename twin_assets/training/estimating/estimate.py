@@ -111,11 +111,12 @@ def estimate_of(
 ) -> Estimate:
     """Return what a stage takes on a device, from what is known of its model and dataset.
 
-    A sequence is as long as the longest row, at most `max_length`; packed ones fill it.
+    A sequence is as long as `max_length` allows, or as the longest row where the tokenizer counted each of them and
+    none fills it; packed ones fill it.
     """
     gpu = device.kind == "gpu"
     plan = plan_for(stage, settings, architecture, gpu=gpu, processes=device.count * instances)
-    if stage != "pretrain" and not plan.packing:
+    if stage != "pretrain" and not plan.packing and workload.longest:
         plan = replace(plan, max_length=min(plan.max_length, workload.longest))
     steps, tokens = steps_and_tokens(plan, settings, workload)
     everything = replace(device, count=device.count * instances)
