@@ -47,7 +47,7 @@ class SweepTrialConfig(dg.Config):
     sweep: str = Field(min_length=1, description="Id of the sweep; its trials stand together in MLflow")
     stage: Literal["sft", "dpo"] = Field(description="Which training is tried")
     settings: dict[str, Any] = Field(
-        description="The settings that are tried; the rest is as in the author's own training"
+        description="The settings that are tried; the rest is as in the author's own training, without early stopping"
     )
 
 
@@ -122,6 +122,8 @@ def _rows_and_spec(
             with writing(place / f"{split}.parquet") as partial, refusals_told(place):
                 write_rows(partial, rows)
     starts_from_sft = config.stage == "dpo"
+    # The validation side is what trials are compared on: none of them may also be stopped by it.
+    run = {**config.settings, "early_stopping_patience": 0}
     start = artifacts.manifest("sft_checkpoint", author) if starts_from_sft else None
     spec = TrainingSpec(
         stage=config.stage,
@@ -134,7 +136,7 @@ def _rows_and_spec(
         output_uri=artifacts.address(SWEEPS, f"{author}/trial"),
         hyperparameters=resolve(
             SFTHyperparameters if config.stage == "sft" else DPOHyperparameters,
-            run=config.settings,
+            run=run,
             author=getattr(load_author(project.authors_path, author).training, config.stage),
             author_file=project.authors_path / f"{author}.yaml",
             field=f"training.{config.stage}",
