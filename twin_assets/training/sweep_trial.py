@@ -44,7 +44,7 @@ class SweepTrialConfig(dg.Config):
     sweep: str = Field(min_length=1, description="Id of the sweep; its trials stand together in MLflow")
     stage: Literal["sft", "dpo"] = Field(description="Which training is tried")
     settings: dict[str, Any] = Field(
-        description="The settings that are tried; the rest is as in the author's own training"
+        description="The settings that are tried; the rest is as in the author's own training, without early stopping"
     )
 
 
@@ -119,6 +119,8 @@ def _rows_and_spec(
         with writing(place / f"{split}.parquet") as partial, refusals_told(place):
             write_rows(partial, rows)
     starts_from_sft = config.stage == "dpo"
+    # The validation side is what trials are compared on: none of them may also be stopped by it.
+    run = {**config.settings, "early_stopping_patience": 0}
     start = artifacts.manifest("sft_checkpoint", author) if starts_from_sft else None
     spec = TrainingSpec(
         stage=config.stage,
@@ -133,7 +135,7 @@ def _rows_and_spec(
             project,
             author,
             SFTHyperparameters if config.stage == "sft" else DPOHyperparameters,
-            run=config.settings,
+            run=run,
             n_parameters=int(start.metrics["parameters"]) if start else base_model.n_parameters,
         ).settings,
         seed=project.seed,

@@ -18,7 +18,7 @@ from twin_assets.training.estimating.estimate import Estimate, estimate_for, est
 from twin_assets.training.estimating.fitting import check_fits, proposals
 from twin_assets.training.estimating.plan import plan_for
 from twin_assets.training.estimating.prices import read_prices
-from twin_assets.training.estimating.workload import Workload, workload_of
+from twin_assets.training.estimating.workload import COUNTED_ROWS, Workload, workload_of
 from twin_assets.training.hyperparameters import SFTHyperparameters
 from twin_assets_tests.training.conftest import spec_for, start
 from twin_assets_tests.training.test_estimated_memory import LLAMA_3_8B
@@ -53,6 +53,18 @@ def test_a_larger_instance_is_proposed_where_it_holds_what_is_asked_for(a10g):
     larger = [one for one in found if not one.changes]
 
     assert [dict(one.environment) for one in larger] == [{"TWIN_TRAINER_INSTANCE_TYPE": "ml.g6e.xlarge"}]
+
+
+@pytest.mark.parametrize("method", ["lora", "qlora"])
+def test_an_8b_model_is_refused_where_main_memory_cannot_hold_it(method):
+    short, enough = (read_prices().device(name) for name in ("ml.g5.xlarge", "ml.g5.2xlarge"))
+    changes = {"gradient_checkpointing": True, "batch_size": 1, "max_length": 512, "method": method}
+
+    with pytest.raises(UserError, match=r"of main memory beside the GPU, .* ml\.g5\.xlarge has 15\.4 GiB") as refused:
+        check_fits(sft_of_8b(short, **changes), max_cost=25, others=read_prices().devices("sagemaker"))
+
+    assert "\nTWIN_TRAINER_INSTANCE_TYPE=ml.g6e.xlarge\n" in str(refused.value)
+    check_fits(sft_of_8b(enough, **changes), max_cost=25)
 
 
 def test_the_first_proposal_is_the_smallest_change_and_fits_when_it_is_made(a10g):
@@ -208,6 +220,22 @@ def test_tokens_are_counted_with_the_tokenizer_of_the_base_model_and_by_characte
     assert (counted.counted_by, guessed.counted_by) == ("tokenizer", "characters")
     assert counted.rows == guessed.rows == 24
     assert guessed.lengths != counted.lengths
+
+
+def test_only_rows_that_were_all_counted_with_the_tokenizer_make_sequences_shorter(a10g, base, tmp_path):
+    rows = [{"instruction": "Write.", "answer": "The tide."}] * (COUNTED_ROWS + 1)
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "train.parquet")
+    some = workload_of("sft", str(tmp_path), base / "tokenizer.json")
+    pq.write_table(pa.Table.from_pylist(rows[:COUNTED_ROWS]), tmp_path / "train.parquet")
+    every = workload_of("sft", str(tmp_path), base / "tokenizer.json")
+    guessed = workload_of("sft", str(tmp_path), None)
+
+    assert sft_of_8b(a10g, workload=every).plan.max_length == max(every.lengths) < 100
+    for doubtful in (some, guessed):
+        estimate = sft_of_8b(a10g, workload=doubtful)
+        assert estimate.plan.max_length == LARGE["max_length"]
+        # The tokens that it reads, and its hours, follow the mean all the same.
+        assert estimate.tokens < 100 * estimate.steps * 16
 
 
 def test_a_pair_counts_as_two_sequences(datasets):

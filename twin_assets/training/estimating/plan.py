@@ -68,6 +68,20 @@ class TrainingPlan:
         return 2 if self.precision == "bf16" else 4
 
     @property
+    def stored_bytes(self) -> int:
+        """Bytes of one weight of the model, as the payload holds it (`payload.runtime.model_to_train`).
+
+        Where every weight is trained it is float32, whatever is computed in. DeepSpeed casts the model to what is
+        computed in, and keeps the float32 copy itself.
+        """
+        return 4 if self.method == "full" and not self.zero_stage else self.compute_bytes
+
+    @property
+    def copied_weights(self) -> int:
+        """Weights that autocast holds a copy of in bfloat16 until the forward pass ends, however it is checkpointed."""
+        return self.architecture.matmul_parameters if self.stored_bytes > self.compute_bytes else 0
+
+    @property
     def trainable(self) -> int:
         """Parameters that are trained."""
         if self.method == "full":
