@@ -16,7 +16,7 @@ from twin_assets.training.estimating.memory import (
     reference_bytes,
     weight_bytes,
 )
-from twin_assets.training.estimating.plan import TrainingPlan
+from twin_assets.training.estimating.plan import TrainingPlan, plan_for
 from twin_assets.training.hyperparameters import SFTHyperparameters
 from twin_assets_tests.training.conftest import spec_for
 
@@ -121,16 +121,14 @@ def test_main_memory_beside_a_gpu_holds_what_is_loaded_merged_and_written():
     assert 4 * copy < host_bytes(full, processes=1) < 4.5 * copy
 
 
-@pytest.mark.parametrize(("stage", "gigabytes"), [(0, 120), (1, 31.4), (2, 16.6), (3, 1.9)])
-def test_zero_divides_the_state_as_its_paper_says(stage, gigabytes):
-    """7.5 billion parameters on 64 GPUs: Rajbhandari et al. 2020, figure 1."""
-    config = {**LLAMA_2_7B, "num_hidden_layers": 36}
-    sharded = plan(config, method="full", zero_stage=stage or 1, processes=64 if stage else 1)
-    scale = 7.5e9 / sharded.architecture.parameters
+@pytest.mark.parametrize(
+    ("optimizer", "states"), [("adamw_torch", 8), ("adamw_8bit", 2), ("paged_adamw_8bit", 2)], ids=str
+)
+def test_every_optimizer_that_can_be_set_is_counted(optimizer, states):
+    settings = SFTHyperparameters(optimizer=optimizer, method="full")
+    asked_for = plan_for("sft", settings, architecture_from_config(SMALL), gpu=True)
 
-    state = weight_bytes(sharded) + gradient_bytes(sharded) + optimizer_bytes(sharded)
-
-    assert state * scale / GB == pytest.approx(gigabytes, rel=0.02)
+    assert optimizer_bytes(asked_for) == states * asked_for.architecture.parameters
 
 
 def test_only_full_dpo_holds_a_second_model():

@@ -13,8 +13,9 @@ NF4_BYTES = 4.127 / 8
 """Bytes of a weight in 4-bit NormalFloat with double quantisation: 4 bits, and 0.127 for the constants (Dettmers et al.
 2023, QLoRA, section 3)."""
 
-ADAPTER_BYTES = 4
-"""PEFT keeps adapters in float32 whatever the base model is in (`autocast_adapter_dtype`)."""
+TRAINED_BYTES = 4
+"""What is trained is in float32: PEFT keeps adapters in it whatever the base is in (`autocast_adapter_dtype`), and the
+payload loads a model in it of which every weight is trained."""
 
 TILE_TOKENS, TILE_VOCABULARY = 4096, 32768
 """The tiles in which TRL 1.x computes log-probabilities, so that the logits are never there as a whole."""
@@ -71,8 +72,7 @@ def weight_bytes(plan: TrainingPlan) -> int:
     """Return the bytes of the weights: 4 in fp32 or 2 in bf16 each, a little over half a byte in QLoRA.
 
     Weights that are trained themselves are in fp32 even where bf16 is computed with. QLoRA quantises the linear layers
-    of the blocks alone; embeddings, output layer and norms stay as they are. An adapter comes on top. ZeRO-3 divides
-    the weights among the processes (Rajbhandari et al. 2020, section 5.3).
+    of the blocks alone; embeddings, output layer and norms stay as they are. An adapter comes on top.
     """
     model = plan.architecture
     if plan.method == "qlora":
@@ -81,32 +81,22 @@ def weight_bytes(plan: TrainingPlan) -> int:
     else:
         total = float(model.parameters * plan.stored_bytes)
     if plan.method != "full":
-        total += plan.trainable * ADAPTER_BYTES
-    return int(total / (plan.processes if plan.zero_stage >= 3 else 1))
+        total += plan.trainable * TRAINED_BYTES
+    return int(total)
 
 
 def gradient_bytes(plan: TrainingPlan) -> int:
-    """Return the bytes of the gradients: one number per trained parameter, in its type.
-
-    From ZeRO-2 on they are divided among the processes (Rajbhandari et al. 2020, section 5.2).
-    """
-    total = plan.trainable * _trained_bytes(plan)
-    return total // (plan.processes if plan.zero_stage >= 2 else 1)
+    """Return the bytes of the gradients: one float32 number per trained parameter."""
+    return plan.trainable * TRAINED_BYTES
 
 
 def optimizer_bytes(plan: TrainingPlan) -> int:
     """Return the bytes of the optimizer's states.
 
-    AdamW keeps two numbers per trained parameter, in its type: 8 bytes in fp32, so that full training takes 16 bytes
-    per parameter (LLM Engineer's Handbook, 5.13). 8-bit AdamW keeps two bytes (Dettmers et al. 2022), Adafactor a row
-    and a column per matrix, next to nothing. DeepSpeed trains bf16 weights through a float32 copy with float32 states,
-    12 bytes, and divides them among the processes from stage 1 on (Rajbhandari et al. 2020, section 5.1, K = 12).
+    AdamW keeps two float32 numbers per trained parameter, 8 bytes, so that full training takes 16 bytes per parameter
+    (LLM Engineer's Handbook, 5.13). 8-bit AdamW keeps two bytes (Dettmers et al. 2022).
     """
-    each = _trained_bytes(plan)
-    states = {"adamw_torch": 2.0 * each, "adamw_8bit": 2.0, "adafactor": 0.01 * each}[plan.optimizer]
-    if plan.zero_stage and each == 2:
-        states += 4 + (4 if plan.optimizer == "adamw_torch" else 0)
-    return int(plan.trainable * states / (plan.processes if plan.zero_stage else 1))
+    return plan.trainable * (2 * TRAINED_BYTES if plan.optimizer == "adamw_torch" else 2)
 
 
 def activation_bytes(plan: TrainingPlan) -> int:
@@ -180,8 +170,7 @@ def reference_bytes(plan: TrainingPlan) -> int:
     """
     if plan.stage != "dpo" or not plan.has_reference or plan.method != "full":
         return 0
-    total = plan.architecture.parameters * plan.stored_bytes + plan.copied_weights * plan.compute_bytes
-    return total // (plan.processes if plan.zero_stage >= 3 else 1)
+    return plan.architecture.parameters * plan.stored_bytes + plan.copied_weights * plan.compute_bytes
 
 
 def merging_bytes(plan: TrainingPlan) -> int:
@@ -191,7 +180,7 @@ def merging_bytes(plan: TrainingPlan) -> int:
     """
     if plan.method == "full":
         return 0
-    return plan.architecture.parameters * plan.compute_bytes + plan.trainable * ADAPTER_BYTES
+    return plan.architecture.parameters * plan.compute_bytes + plan.trainable * TRAINED_BYTES
 
 
 def host_bytes(plan: TrainingPlan, *, processes: int) -> int:
@@ -208,7 +197,3 @@ def host_bytes(plan: TrainingPlan, *, processes: int) -> int:
     loaded = 0 if plan.method == "qlora" else processes * models * plan.architecture.parameters * plan.stored_bytes
     written = plan.architecture.parameters * plan.compute_bytes
     return int((1 + FRAGMENTATION) * max(loaded, written, merging_bytes(plan))) + processes * CPU_OVERHEAD
-
-
-def _trained_bytes(plan: TrainingPlan) -> int:
-    return plan.stored_bytes if plan.method == "full" else ADAPTER_BYTES
