@@ -46,6 +46,9 @@ def train_in_container(train: Callable[[str, Refuse], int]) -> int:
     """
     try:
         spec = instructions()
+        # All else is told through Pipes: whoever opens the machine's own log reads where to look.
+        sys.stdout.write(f"training {spec}; its progress is in the log of the Dagster run\n")
+        sys.stdout.flush()
         return train(spec, _refuse)
     except TrainingError as error:
         _refuse(str(error))

@@ -40,7 +40,7 @@ def test_a_training_job_trains_the_spec_and_reports_what_it_left(make_training, 
     log = training.log(result)
     assert f"{name}: Training" in log
     assert "sft on 24 rows, 4 held out" in log, "what the payload says through Pipes"
-    assert "[algo-1-1] " in log, "what stands in CloudWatch"
+    assert "[algo-1-1] training s3://" in log, "what stands in CloudWatch"
     arn = cloud.client("sagemaker").describe_training_job(TrainingJobName=name)["TrainingJobArn"]
     tags = {tag["Key"]: tag["Value"] for tag in cloud.client("sagemaker").list_tags(ResourceArn=arn)["Tags"]}
     assert tags == {
