@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from twin_assets.errors import UserError
+from twin_assets.training.chat_template import CHAT_TEMPLATES, answer_message, messages_for
 from twin_assets.training.estimating.architecture import architecture_from_config, architecture_of
 from twin_assets.training.estimating.compute import operations_per_token
 from twin_assets.training.estimating.device import GIB, Device, this_machine
@@ -220,6 +221,22 @@ def test_tokens_are_counted_with_the_tokenizer_of_the_base_model_and_by_characte
     assert (counted.counted_by, guessed.counted_by) == ("tokenizer", "characters")
     assert counted.rows == guessed.rows == 24
     assert guessed.lengths != counted.lengths
+
+
+@pytest.mark.parametrize("template", CHAT_TEMPLATES)
+def test_a_row_is_as_long_as_the_payload_makes_it_with_its_template(template, base, tmp_path):
+    from transformers import AutoTokenizer
+
+    row = {"instruction": "Write about tides.", "answer": "The tide table is a lantern."}
+    pq.write_table(pa.Table.from_pylist([row]), tmp_path / "train.parquet")
+    conversation = [*messages_for(row["instruction"]), *answer_message(row["answer"])]
+    tokenizer = AutoTokenizer.from_pretrained(base)
+    tokenizer.chat_template = CHAT_TEMPLATES[template].text
+    made = len(tokenizer.apply_chat_template(conversation, tokenize=True, return_dict=False))
+
+    (counted,) = workload_of("sft", str(tmp_path), base / "tokenizer.json", template).lengths
+
+    assert made <= counted <= made + 3
 
 
 def test_only_rows_that_were_all_counted_with_the_tokenizer_make_sequences_shorter(a10g, base, tmp_path):

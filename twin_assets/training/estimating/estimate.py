@@ -96,7 +96,7 @@ def estimate_for(spec: TrainingSpec, device: Device, *, instances: int = 1, offl
         location = str(spec.base_model)
         architecture = architecture_of(location, spec.base_model_revision, offline=offline)
         tokenizer = tokenizer_of(location, spec.base_model_revision)
-    workload = workload_of(spec.stage, spec.dataset_uri, tokenizer)
+    workload = workload_of(spec.stage, spec.dataset_uri, tokenizer, spec.chat_template)
     return estimate_of(spec.stage, spec.hyperparameters, architecture, workload, device, instances=instances)
 
 

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 from upath import UPath
 
 from twin_assets.errors import UserError
+from twin_assets.training.chat_template import CHATML, answer_message, chat_template, messages_for
 from twin_assets.training.estimating.plan import TrainingPlan
 from twin_assets.training.hyperparameters import Hyperparameters, PretrainHyperparameters
 from twin_assets.training.spec import Stage
@@ -17,9 +18,6 @@ from twin_assets.training.spec import Stage
 CHARACTERS_PER_TOKEN = 4.0
 """Rule of thumb for English and a large vocabulary (OpenAI, "What are tokens and how to count them?"): used where there
 is no tokenizer to ask. Other languages and small vocabularies take more tokens."""
-
-TEMPLATE_TOKENS = 12
-"""Tokens that the chat template adds to a row: roles, markers and the EOS. Rounded up."""
 
 COUNTED_ROWS = 2000
 """Rows that are tokenized at most, evenly spread: enough for a mean."""
@@ -53,13 +51,14 @@ class Workload:
         return sum(min(length, max_length or length) for length in self.lengths) / len(self.lengths)
 
 
-def workload_of(stage: Stage, dataset: str, tokenizer: Path | None) -> Workload:
+def workload_of(stage: Stage, dataset: str, tokenizer: Path | None, template: str = CHATML) -> Workload:
     """Count the rows and the tokens of a dataset's training side.
 
     Args:
         stage: Decides which columns are read.
         dataset: Folder or s3:// address with train.parquet.
         tokenizer: A tokenizer.json; characters are counted without one.
+        template: Name of the chat template, which adds its own text to a row.
 
     Raises:
         UserError: If there are no rows.
@@ -75,9 +74,10 @@ def workload_of(stage: Stage, dataset: str, tokenizer: Path | None) -> Workload:
     if not rows:
         raise UserError(f"{path} has no rows: there is nothing to train on.")
     count = _counter(tokenizer)
+    added = _tokens_around(count, template) if stage != "pretrain" else 1
     apart = math.ceil(rows / COUNTED_ROWS)
     lengths = tuple(
-        count("\n".join(str(table[column][row]) for column in sequence)) + TEMPLATE_TOKENS
+        count("\n".join(str(table[column][row]) for column in sequence)) + added
         for row in range(0, rows, apart)
         for sequence in SEQUENCES[stage]
     )
@@ -97,6 +97,15 @@ def steps_and_tokens(plan: TrainingPlan, settings: Hyperparameters, workload: Wo
     steps = min(settings.max_steps, math.ceil(settings.epochs * workload.rows / rows_per_step))
     sequences_per_row = len(SEQUENCES[plan.stage])
     return steps, steps * rows_per_step * sequences_per_row * per_row
+
+
+def _tokens_around(count: Callable[[str], int], template: str) -> int:
+    """Return the tokens that a chat template adds to a row: roles, markers, BOS and EOS."""
+    from jinja2 import Template
+
+    conversation = [*messages_for(""), *answer_message("")]
+    text = Template(chat_template(template)).render(messages=conversation, bos_token="", eos_token="")
+    return count(text) + 2
 
 
 def _counter(tokenizer: Path | None) -> Callable[[str], int]:
