@@ -5,7 +5,9 @@ the machine is, `usage` measures.
 """
 
 import math
+import os
 import time
+from collections.abc import Callable
 from typing import Any
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
@@ -25,6 +27,15 @@ SHOWN = (
     "eval_rewards/margins",
     "tokens_per_second",
 )
+IMPATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "10"}
+"""How MLflow's client meets a server that is away while a GPU waits; by itself it would try for four minutes."""
+
+SECONDS_WITHOUT_TRACKING = 300.0
+"""How long a server that failed is left alone."""
+
+MOST_METRICS = 1000
+"""Of one batch, as MLflow's REST API allows ("Request Limits")."""
+
 FINITE = ("loss", "eval_loss", "eval_validation_loss", "grad_norm")
 
 HistoryRow = dict[str, float]
@@ -33,12 +44,16 @@ HistoryRow = dict[str, float]
 class TrackingLog:
     """Metrics on their way to an MLflow run.
 
-    A server that fails in the middle does not end a training that goes well: its rows are kept for the next try, and
-    what could not be delivered at last is counted.
+    A server that fails in the middle neither ends nor holds up a training that goes well: it is left alone for some
+    minutes, its rows are kept for the next try, and what could not be delivered at last is counted.
     """
 
-    def __init__(self, run: TrackingRun) -> None:
+    def __init__(self, run: TrackingRun, warn: Callable[[str], None]) -> None:
         """Open the run.
+
+        Args:
+            run: The run.
+            warn: Is told, once, that the server has failed.
 
         Raises:
             TrainingError: If the run cannot be reached now, before anything was spent.
@@ -48,20 +63,23 @@ class TrackingLog:
 
         self._failure = (MlflowException, OSError)
         self._run_id = run.run_id
+        self._warn: Callable[[str], None] | None = warn
+        self._not_before = -math.inf
         self._waiting: list[Any] = []
         self._client = MlflowClient(tracking_uri=run.uri)
         try:
             self._client.get_run(run.run_id)
         except self._failure as error:
             raise TrainingError(f"MLflow run {run.run_id} cannot be reached: check the tracking server.") from error
+        for name, value in IMPATIENCE.items():
+            os.environ.setdefault(name, value)
         self._system = watch_system(run)
 
     def close(self) -> None:
         """Stop measuring the machine, and send what waits."""
         if self._system:
             self._system.finish()  # type: ignore[no-untyped-call]
-        if self._waiting:
-            self._send()
+        self._send()
 
     @property
     def undelivered(self) -> int:
@@ -74,14 +92,20 @@ class TrackingLog:
 
         now = int(time.time() * 1000)  # MLflow wants the time of day; nothing else here depends on it.
         self._waiting += [Metric(name, value, now, step) for name, value in values.items()]
-        self._send()
+        if time.monotonic() >= self._not_before:
+            self._send()
 
     def _send(self) -> None:
-        try:
-            self._client.log_batch(self._run_id, metrics=self._waiting)
-        except self._failure:
-            return
-        self._waiting = []
+        while self._waiting:
+            try:
+                self._client.log_batch(self._run_id, metrics=self._waiting[:MOST_METRICS])
+            except self._failure:
+                self._not_before = time.monotonic() + SECONDS_WITHOUT_TRACKING
+                if self._warn:
+                    self._warn("MLflow does not take the figures of this training: they are kept, and sent again later")
+                self._warn = None
+                return
+            del self._waiting[:MOST_METRICS]
 
 
 class ReportingCallback(TrainerCallback):  # type: ignore[misc]

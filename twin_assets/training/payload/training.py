@@ -57,7 +57,7 @@ def train_checkpoint(
     if not readable:
         raise TrainingError("Every row spells out a special token of the tokenizer: add others to the dataset.")
     left_out, train = len(train) - len(readable), readable
-    tracking = TrackingLog(spec.tracking) if spec.tracking and is_first_process() else None
+    tracking = TrackingLog(spec.tracking, launcher.warn) if spec.tracking and is_first_process() else None
     callback = ReportingCallback(launcher, tracking)
     stage = _stage(spec.stage)
     validation = _readable(spec, validation or [], launcher)
