@@ -1,5 +1,6 @@
 """The trainer that starts the payload as a subprocess of this machine, through Dagster Pipes."""
 
+import os
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -15,6 +16,8 @@ from twin_assets.failures import RETRY_CAN_HELP
 from twin_assets.settings import PROJECT_ROOT, Settings
 from twin_assets.training.payload.__main__ import STORAGE_EXIT_CODE
 from twin_assets.training.spec import TrainingSpec
+
+PAYLOAD = (sys.executable, "-m", "twin_assets.training.payload")
 
 
 class LocalTrainer(Trainer):
@@ -35,7 +38,8 @@ class LocalTrainer(Trainer):
             with retry_if_the_store_was_away():
                 invocation = dg.PipesSubprocessClient().run(
                     context=context.op_execution_context,
-                    command=[sys.executable, "-m", "twin_assets.training.payload", str(spec_file)],
+                    # Else it would train on when this process is killed, beside the one that the next build starts.
+                    command=[*PAYLOAD, str(spec_file), "--parent", str(os.getpid())],
                     cwd=str(PROJECT_ROOT),
                     env=self._environment(),
                 )

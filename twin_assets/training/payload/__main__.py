@@ -58,13 +58,14 @@ def main(arguments: list[str] | None = None) -> int:
         help="JSON that TrainingSpec.write wrote, as a file or an address; 'train' in a SageMaker container",
     )
     parser.add_argument("--checkpoints", help="folder or address for checkpoints on the way (or TWIN_CHECKPOINTS)")
+    parser.add_argument("--parent", type=int, help="id of the process that waits for this one, which ends with it")
     parser.add_argument("--asked", type=Path, help=argparse.SUPPRESS)
     given = parser.parse_args(arguments)
     if given.checkpoints:
         os.environ[CHECKPOINTS_VARIABLE] = given.checkpoints
+    if given.parent or is_one_of_several():
+        end_with_the_parent(given.parent)
     # Both, and explicitly: a launcher that itself runs in the background hands down a SIGINT that is ignored.
-    if is_one_of_several():
-        end_with_the_parent()
     for asked in (signal.SIGINT, signal.SIGTERM):
         signal.signal(asked, _cancel)
     if given.spec == TRAIN:
