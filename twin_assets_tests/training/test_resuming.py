@@ -219,6 +219,15 @@ class TestWhenToSave:
         assert process.returncode == 0
         assert not seen
 
+    def test_the_clock_does_not_wait_for_a_step_that_is_logged(self, base, datasets, tmp_path):
+        # Logged every hundredth step.
+        settings = SFTHyperparameters(max_steps=4_000, epochs=4_000, lora_rank=4, lora_alpha=8)
+        saving = Saving(every_minutes=0.001)
+        spec = spec_for("sft", datasets["sft"], tmp_path / "sft", base=base, hyperparameters=settings, saving=saving)
+        kill_after_a_checkpoint(spec, tmp_path, checkpoints_of(spec), signal.SIGKILL)
+
+        assert min(step_of(path) for path in whole_ones(checkpoints_of(spec))) < 100
+
     def test_a_slow_disk_is_written_to_less_often(self, monkeypatch):
         from twin_assets.training.payload import resuming
 

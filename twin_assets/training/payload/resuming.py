@@ -179,7 +179,7 @@ def resume_log(trainer: Any, callback: ReportingCallback, checkpoint: Path) -> N
 class SavingCallback(TrainerCallback):  # type: ignore[misc]
     """Decides when a checkpoint is written, and marks it as whole.
 
-    It is written only at a logged step: the losses since the last log would otherwise be lost to the mean of the next.
+    The step is logged then, too: the losses since the last log would otherwise be lost to the mean of the next.
     """
 
     def __init__(self, spec: TrainingSpec, reporting: ReportingCallback) -> None:
@@ -202,11 +202,9 @@ class SavingCallback(TrainerCallback):  # type: ignore[misc]
             return
         if state.global_step >= state.max_steps:
             return
-        if every := self._spec.saving.every_steps:
-            control.should_save = state.global_step % every == 0
-            control.should_log |= control.should_save
-        elif control.should_log:
-            control.should_save = agreed(self._clock.is_time())
+        every = self._spec.saving.every_steps
+        control.should_save = state.global_step % every == 0 if every else agreed(self._clock.is_time())
+        control.should_log |= control.should_save
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         """Add the log and the mark to a checkpoint that all processes have written."""
