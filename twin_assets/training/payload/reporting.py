@@ -8,7 +8,7 @@ import math
 import os
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypedDict
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
@@ -39,6 +39,15 @@ MOST_METRICS = 1000
 FINITE = ("loss", "eval_loss", "eval_validation_loss", "grad_norm")
 
 HistoryRow = dict[str, float]
+
+
+class Progress(TypedDict):
+    """What a checkpoint on the way keeps for the report."""
+
+    history: list[HistoryRow]
+    seconds: float
+    """Since the run began."""
+    seconds_in_steps: float
 
 
 class TrackingLog:
@@ -111,8 +120,8 @@ class TrackingLog:
 class ReportingCallback(TrainerCallback):  # type: ignore[misc]
     """Passes on what a Hugging Face trainer logs; on the first process only."""
 
-    def __init__(self, launcher: Launcher, tracking: TrackingLog | None) -> None:
-        """Report to `launcher`, and to MLflow if there is a run."""
+    def __init__(self, launcher: Launcher, tracking: TrackingLog | None, *, began: float | None = None) -> None:
+        """Report to `launcher`, and to MLflow if there is a run; `began` is when the training did (monotonic)."""
         self.history: list[HistoryRow] = []
         self.alarms = Alarms()
         self._launcher = launcher
@@ -120,6 +129,24 @@ class ReportingCallback(TrainerCallback):  # type: ignore[misc]
         self._reported_at = -math.inf
         self._reported_tenth = -1
         self._throughput = Throughput()
+        self._began = time.monotonic() if began is None else began
+
+    @property
+    def seconds(self) -> float:
+        """Seconds of the run so far, with those before an interruption."""
+        return time.monotonic() - self._began
+
+    def progress(self) -> Progress:
+        """Return what the report of a run that goes on from here has to know."""
+        return {"history": self.history, "seconds": self.seconds, "seconds_in_steps": self._throughput.seconds}
+
+    def go_on(self, progress: Progress, args: TrainingArguments) -> None:
+        """Put log, clocks and alarms back to where they stood; what an alarm said then is not said again."""
+        self.history[:] = progress["history"]
+        self._began -= progress["seconds"]
+        self._throughput = Throughput(tokens=self.last("num_tokens") or 0.0, seconds=progress["seconds_in_steps"])
+        for row in self.history:
+            self._alarms_of(args, int(row["step"]), row)
 
     def on_step_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         """Start the clock of a step."""
@@ -158,7 +185,8 @@ class ReportingCallback(TrainerCallback):  # type: ignore[misc]
             return
         if "loss" in values:
             values |= {**self._throughput.since(values.get("num_tokens")), **gpu_usage()}
-            self._raise_alarms(args, state, values)
+            for sentence in self._alarms_of(args, state.global_step, values):
+                self._launcher.warn(sentence)
         self.history.append({"step": float(state.global_step), **values})
         if self._tracking:
             self._tracking.log(state.global_step, values)
@@ -186,17 +214,14 @@ class ReportingCallback(TrainerCallback):  # type: ignore[misc]
         }
         return {name: value for name, value in figures.items() if value is not None}
 
-    def _raise_alarms(self, args: TrainingArguments, state: TrainerState, values: HistoryRow) -> None:
-        step, steps = state.global_step, state.max_steps
+    def _alarms_of(self, args: TrainingArguments, step: int, values: HistoryRow) -> list[str]:
         said = []
         if "grad_norm" in values:
             said.append(self.alarms.gradients(step, values["grad_norm"], clipped_at=args.max_grad_norm))
         if "rewards/accuracies" in values:
             pairs = args.train_batch_size * args.gradient_accumulation_steps * args.world_size * args.logging_steps
-            said.append(self.alarms.rewards(step, steps, values["rewards/accuracies"], pairs=int(pairs)))
-        for sentence in said:
-            if sentence:
-                self._launcher.warn(sentence)
+            said.append(self.alarms.rewards(step, args.max_steps, values["rewards/accuracies"], pairs=int(pairs)))
+        return [sentence for sentence in said if sentence]
 
     def _say(self, state: TrainerState, values: HistoryRow) -> None:
         tenth = 10 * state.global_step // max(1, state.max_steps)

@@ -58,7 +58,7 @@ def train_checkpoint(
         raise TrainingError("Every row spells out a special token of the tokenizer: add others to the dataset.")
     left_out, train = len(train) - len(readable), readable
     tracking = TrackingLog(spec.tracking, launcher.warn) if spec.tracking and is_first_process() else None
-    callback = ReportingCallback(launcher, tracking)
+    callback = ReportingCallback(launcher, tracking, began=started)
     stage = _stage(spec.stage)
     validation = _readable(spec, validation or [], launcher)
     choosing = {"validation": validation} if validation else {}
@@ -84,7 +84,7 @@ def train_checkpoint(
                     "test_rows": float(len(test)),
                     "rows_with_special_tokens": float(left_out),
                     "parameters": float(parameters),
-                    "seconds": round(time.monotonic() - started, 1),
+                    "seconds": round(callback.seconds, 1),
                     **({"values_not_tracked": float(tracking.undelivered)} if tracking else {}),
                 },
             )
