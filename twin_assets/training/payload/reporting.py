@@ -14,7 +14,7 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 
 from twin_assets.training.payload.alarms import Alarms
 from twin_assets.training.payload.launcher import Launcher
-from twin_assets.training.payload.usage import Throughput, gpu_usage, watch_system
+from twin_assets.training.payload.usage import Throughput, gpu_usage, still_watches, watch_system
 from twin_assets.training.spec import TrackingRun, TrainingError
 
 SECONDS_BETWEEN_REPORTS = 5.0
@@ -71,7 +71,7 @@ class TrackingLog:
         from mlflow.tracking import MlflowClient
 
         self._failure = (MlflowException, OSError)
-        self._run_id = run.run_id
+        self._run = run
         self._warn: Callable[[str], None] | None = warn
         self._not_before = -math.inf
         self._waiting: list[Any] = []
@@ -101,13 +101,17 @@ class TrackingLog:
 
         now = int(time.time() * 1000)  # MLflow wants the time of day; nothing else here depends on it.
         self._waiting += [Metric(name, value, now, step) for name, value in values.items()]
-        if time.monotonic() >= self._not_before:
-            self._send()
+        if time.monotonic() < self._not_before:
+            return
+        self._send()
+        if self._system and not self._waiting and not still_watches(self._system):
+            self._system.finish()  # type: ignore[no-untyped-call]
+            self._system = watch_system(self._run)
 
     def _send(self) -> None:
         while self._waiting:
             try:
-                self._client.log_batch(self._run_id, metrics=self._waiting[:MOST_METRICS])
+                self._client.log_batch(self._run.run_id, metrics=self._waiting[:MOST_METRICS])
             except self._failure:
                 self._not_before = time.monotonic() + SECONDS_WITHOUT_TRACKING
                 if self._warn:

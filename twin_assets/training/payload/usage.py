@@ -71,6 +71,12 @@ def gpu_usage() -> dict[str, float]:
     return usage
 
 
+def still_watches(monitor: "SystemMetricsMonitor") -> bool:
+    """Return whether a monitor goes on measuring; it ends itself when the server does not answer it."""
+    thread = monitor._process  # noqa: SLF001 - it says it nowhere else
+    return thread is not None and thread.is_alive()
+
+
 def watch_system(run: TrackingRun) -> "SystemMetricsMonitor | None":
     """Let MLflow log processor, memory, disk, network and GPUs of this machine to a run every few seconds.
 
