@@ -66,7 +66,8 @@ def test_where_nothing_may_be_written_nothing_is_trained(spec, cloud, tmp_path):
 
 def test_a_store_that_was_away_is_asked_again_by_the_trainer_of_this_machine(spec, cloud):
     faults = [BUSY]
-    cloud.faults.append(lambda call: faults.pop() if call.action == "PUT" and faults else None)
+    refused = on_writing(r"/published/sft/", BUSY)
+    cloud.faults.append(lambda call: faults.pop() if faults and refused(call) else None)
 
     @dg.asset(retry_policy=dg.RetryPolicy(max_retries=1))
     @telling_failures
