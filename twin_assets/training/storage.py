@@ -8,6 +8,7 @@ How a local checkpoint takes the place of its predecessor stands in `payload.che
     <address>/manifest.json              the same manifest, written last: what the checkpoint is from then on
 """
 
+import errno
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -29,8 +30,16 @@ PATIENCE = {"retries": {"mode": "standard", "max_attempts": 8}}
 """How botocore meets a store that is away for a moment: eight tries, further and further apart, about a minute."""
 
 
+BUSY = (errno.EBUSY, errno.EIO, getattr(errno, "EREMOTEIO", errno.EIO))
+"""What s3fs calls a store that is busy, or that failed by itself (`s3fs.errors`)."""
+
+
 class StorageError(UserError):
     """A folder that cannot be read from, or written to, its address."""
+
+
+class StoreAwayError(StorageError):
+    """A store that does not answer, or not now: the same can succeed later, unlike what it forbids."""
 
 
 def is_remote(address: str) -> bool:
@@ -64,7 +73,7 @@ def checkpoint_manifest(address: str) -> Manifest:
     """
     if not is_remote(address):
         return read_manifest(local_folder(address))
-    text = _read_text(place(address) / MANIFEST)
+    text = read_text(place(address) / MANIFEST)
     if text is None:
         raise ManifestError(f"{address} is not a checkpoint: it has no {MANIFEST}; train it first.")
     try:
@@ -102,7 +111,7 @@ def checkpoint_history(address: str) -> list[dict[str, Any]]:
         StorageError: If the store does not answer.
     """
     folder = _published(address, checkpoint_manifest(address)) if is_remote(address) else UPath(local_folder(address))
-    text = _read_text(folder / HISTORY)
+    text = read_text(folder / HISTORY)
     if text is None:
         raise ManifestError(f"{address} has no {HISTORY}: train the checkpoint again.")
     return parse_history(text)
@@ -159,11 +168,23 @@ def publish_checkpoint(folder: Path, address: str) -> None:
     """
     manifest = verify_manifest(folder)
     target = _published(address, manifest)
-    before = _read_text(place(address) / MANIFEST)
+    before = read_text(place(address) / MANIFEST)
     publish_folder(folder, str(target))
     with _trouble_told(f"{address} cannot be written", writing=True):
         (place(address) / MANIFEST).write_text((folder / MANIFEST).read_text(encoding="utf-8"), encoding="utf-8")
     _forget_all_but(address, keep={target.name, *_files_hash_of(before)})
+
+
+def read_text(path: UPath) -> str | None:
+    """Return what a file of an object store holds, None if it is not there.
+
+    Raises:
+        StorageError: If the store refuses or does not answer.
+    """
+    with _trouble_told(f"{path} cannot be read"), suppress(FileNotFoundError):
+        path.fs.invalidate_cache()
+        return path.read_text(encoding="utf-8")
+    return None
 
 
 def holds_files(address: str) -> bool:
@@ -267,14 +288,6 @@ def _fetch(folder: UPath, into: Path) -> None:
             folder.fs.get_file(f"{folder.path.rstrip('/')}/{name}", str(target))
 
 
-def _read_text(path: UPath) -> str | None:
-    """Return what a file holds, None if it is not there."""
-    with _trouble_told(f"{path} cannot be read"), suppress(FileNotFoundError):
-        path.fs.invalidate_cache()
-        return path.read_text(encoding="utf-8")
-    return None
-
-
 @contextmanager
 def _trouble_told(what: str, *, writing: bool = False) -> Iterator[None]:
     """Turn what a store, or the way to it, says into a sentence; a file that is not there is the reader's to judge.
@@ -282,7 +295,7 @@ def _trouble_told(what: str, *, writing: bool = False) -> Iterator[None]:
     To one who writes, what is not there is the bucket.
 
     Raises:
-        StorageError: If the store refuses, or does not answer after all tries.
+        StorageError: If the store refuses; a StoreAwayError if it does not answer after all tries.
     """
     try:
         yield
@@ -297,4 +310,10 @@ def _trouble_told(what: str, *, writing: bool = False) -> Iterator[None]:
         # here, because a platform without an object store does not have it.
         if not isinstance(error, OSError) and not type(error).__module__.startswith("botocore."):
             raise
-        raise StorageError(f"{what} ({error}): check the address, the credentials and the store.") from error
+        kind = StoreAwayError if _may_pass(error) else StorageError
+        raise kind(f"{what} ({error}): check the address, the credentials and the store.") from error
+
+
+def _may_pass(error: Exception) -> bool:
+    """Return whether the same may succeed later; what is no OSError, botocore says of the way to the store."""
+    return not isinstance(error, OSError) or isinstance(error, ConnectionError | TimeoutError) or error.errno in BUSY

@@ -106,6 +106,30 @@ def test_a_killed_training_ends_with_the_weights_of_one_that_was_not(how, stage,
     assert read_manifest(tmp_path / "killed").metrics["steps"] == SETTINGS[stage].max_steps
 
 
+def test_a_training_that_goes_on_keeps_its_alarms_and_its_speed(base, datasets, tmp_path):
+    # A clip so small that any gradient is a thousand times of it: the first step raises the alarm.
+    settings = SETTINGS["sft"].model_copy(update={"max_grad_norm": 1e-6})
+    options = {"base": base, "hyperparameters": settings, "saving": EVERY_STEP}
+    spec = spec_for("sft", datasets["sft"], tmp_path / "sft", **options)
+    kill_after_a_checkpoint(spec, tmp_path, checkpoints_of(spec), signal.SIGKILL, step=10)
+    newest = max(whole_ones(checkpoints_of(spec)), key=step_of)
+    before = json.loads((newest / "log.json").read_text())
+    process = start(spec, tmp_path)
+    said, errors = process.communicate(timeout=300)
+
+    assert process.returncode == 0, errors
+    assert "Gradients exploded" not in said, "it was said before the interruption"
+    manifest = read_manifest(tmp_path / "sft")
+    assert [warning for warning in manifest.warnings if "exploded at step 1:" in warning]
+    rows = [row for row in json.loads((tmp_path / "sft" / "history.json").read_text()) if "loss" in row]
+    counted = [0.0, *(row["num_tokens"] for row in rows)]
+    in_steps = [
+        (new - old) / row["tokens_per_second"] for row, old, new in zip(rows, counted, counted[1:], strict=False)
+    ]
+    assert manifest.metrics["tokens"] / manifest.metrics["tokens_per_second"] == pytest.approx(sum(in_steps))
+    assert manifest.metrics["seconds"] > before["seconds"] + sum(in_steps[step_of(newest) :])
+
+
 def test_a_half_written_checkpoint_is_left_aside(base, datasets, tmp_path):
     options = {"base": base, "hyperparameters": SETTINGS["sft"]}
     whole = train(spec_for("sft", datasets["sft"], tmp_path / "whole", **options), tmp_path)
@@ -218,6 +242,15 @@ class TestWhenToSave:
 
         assert process.returncode == 0
         assert not seen
+
+    def test_the_clock_does_not_wait_for_a_step_that_is_logged(self, base, datasets, tmp_path):
+        # Logged every hundredth step.
+        settings = SFTHyperparameters(max_steps=4_000, epochs=4_000, lora_rank=4, lora_alpha=8)
+        saving = Saving(every_minutes=0.001)
+        spec = spec_for("sft", datasets["sft"], tmp_path / "sft", base=base, hyperparameters=settings, saving=saving)
+        kill_after_a_checkpoint(spec, tmp_path, checkpoints_of(spec), signal.SIGKILL)
+
+        assert min(step_of(path) for path in whole_ones(checkpoints_of(spec))) < 100
 
     def test_a_slow_disk_is_written_to_less_often(self, monkeypatch):
         from twin_assets.training.payload import resuming

@@ -4,7 +4,8 @@ SPEC is a file or an address such as s3://bucket/spec.json; without it, or with 
 container of a SageMaker training job and finds its instructions there.
 
 Exit codes: 0 for a checkpoint that is in its place; 2 for a spec, dataset or result that was refused with a reason,
-where a retry cannot help; anything else is a fault of the program or the machine.
+where a retry cannot help; 75 for a store that is away, where one can; anything else is a fault of the program or the
+machine.
 """
 
 import argparse
@@ -34,9 +35,11 @@ from twin_assets.training.payload.processes import (
 )
 from twin_assets.training.payload.rows import patience_of, read_rows, read_rows_for_choosing
 from twin_assets.training.spec import TrainingError, TrainingSpec
-from twin_assets.training.storage import is_remote, local_folder, publish_checkpoint
+from twin_assets.training.storage import StoreAwayError, local_folder
 
 REFUSED = 2
+STORAGE_EXIT_CODE = 75
+"""EX_TEMPFAIL of sysexits.h. A training that was under way then goes on from its last checkpoint on the way."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -55,13 +58,14 @@ def main(arguments: list[str] | None = None) -> int:
         help="JSON that TrainingSpec.write wrote, as a file or an address; 'train' in a SageMaker container",
     )
     parser.add_argument("--checkpoints", help="folder or address for checkpoints on the way (or TWIN_CHECKPOINTS)")
+    parser.add_argument("--parent", type=int, help="id of the process that waits for this one, which ends with it")
     parser.add_argument("--asked", type=Path, help=argparse.SUPPRESS)
     given = parser.parse_args(arguments)
     if given.checkpoints:
         os.environ[CHECKPOINTS_VARIABLE] = given.checkpoints
+    if given.parent or is_one_of_several():
+        end_with_the_parent(given.parent)
     # Both, and explicitly: a launcher that itself runs in the background hands down a SIGINT that is ignored.
-    if is_one_of_several():
-        end_with_the_parent()
     for asked in (signal.SIGINT, signal.SIGTERM):
         signal.signal(asked, _cancel)
     if given.spec == TRAIN:
@@ -90,19 +94,19 @@ def train(spec: str, refuse: Refuse, asked_file: Path | None = None) -> int:
                 refusal = refused(lambda: run(spec_file, launcher, asked_file))
                 if refusal is None:
                     return 0
-                launcher.fail(refusal)
+                launcher.fail(str(refusal))
     except UserError as error:
-        refusal = str(error)
-    leave_word(refusal) if is_one_of_several() else refuse(refusal)
-    return REFUSED
+        refusal = error
+    leave_word(str(refusal)) if is_one_of_several() else refuse(str(refusal))
+    return STORAGE_EXIT_CODE if isinstance(refusal, StoreAwayError) else REFUSED
 
 
-def refused(training: Callable[[], None]) -> str | None:
+def refused(training: Callable[[], None]) -> UserError | None:
     """Run a training and return why it was refused, None if it was not."""
     try:
         training()
     except UserError as error:
-        return str(error)
+        return error
     return None
 
 
@@ -116,6 +120,7 @@ def run_in_processes(spec_file: Path) -> int:
 
     Raises:
         TrainingError: If the spec, or what a process of it came to, is refused.
+        StorageError: If a store refuses or does not answer.
     """
     try:
         asked = TrainingSpec.read(spec_file)
@@ -137,6 +142,8 @@ def run_in_processes(spec_file: Path) -> int:
         raise
     if code == REFUSED and refusal:
         raise TrainingError(refusal)
+    if code == STORAGE_EXIT_CODE and refusal:
+        raise StoreAwayError(refusal)
     return code
 
 
@@ -150,6 +157,7 @@ def run(spec_file: Path, launcher: Launcher, asked_file: Path | None = None) -> 
 
     Raises:
         TrainingError: If anything is wrong with the spec, the dataset or the result.
+        StorageError: If a store refuses or does not answer.
     """
     given = TrainingSpec.read(spec_file)
     asked = TrainingSpec.read(asked_file) if asked_file else given
@@ -157,9 +165,6 @@ def run(spec_file: Path, launcher: Launcher, asked_file: Path | None = None) -> 
     with brought_here(given, launcher) as here:
         spec = with_checkpoints(here, asked)
         manifest = train_here(spec, asked, launcher)
-        if manifest and is_remote(asked.output_uri):
-            launcher.say(f"The checkpoint goes to {asked.output_uri}")
-            publish_checkpoint(local_folder(spec.output_uri), asked.output_uri)
     if manifest:
         launcher.finish(
             {**manifest.metrics, "spec_hash": manifest.spec_hash, "seed": asked.seed},

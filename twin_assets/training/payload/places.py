@@ -12,7 +12,15 @@ from pathlib import Path
 
 from twin_assets.training.payload.launcher import Launcher
 from twin_assets.training.spec import TrainingError, TrainingSpec
-from twin_assets.training.storage import fetch_checkpoint, fetch_folder, is_remote, place
+from twin_assets.training.storage import (
+    fetch_checkpoint,
+    fetch_folder,
+    is_remote,
+    place,
+    publish_folder,
+    read_text,
+    remove_folder,
+)
 
 
 @contextmanager
@@ -21,14 +29,14 @@ def spec_at_hand(spec: str) -> Iterator[Path]:
 
     Raises:
         TrainingError: If there is none at its address.
+        StorageError: If the store refuses or does not answer.
     """
     if not is_remote(spec):
         yield Path(spec)
         return
-    try:
-        text = place(spec).read_text(encoding="utf-8")
-    except OSError as error:
-        raise TrainingError(f"{spec} cannot be read: check the address and the credentials ({error}).") from error
+    text = read_text(place(spec))
+    if text is None:
+        raise TrainingError(f"{spec} is not there: check the address.")
     # A folder that nobody else may read: the spec may hold the password of a tracking server.
     with tempfile.TemporaryDirectory(prefix="twin-spec-") as folder:
         file = Path(folder) / "spec.json"
@@ -39,13 +47,15 @@ def spec_at_hand(spec: str) -> Iterator[Path]:
 CHECKPOINTS_VARIABLE = "TWIN_CHECKPOINTS"
 """Names the folder, or the address, in which every spec has a folder for its checkpoints."""
 
+PROBE = ".probe"
+
 
 @contextmanager
 def brought_here(asked: TrainingSpec, launcher: Launcher) -> Iterator[TrainingSpec]:
     """Yield the spec with addresses on this machine; what was fetched for it goes away with the block.
 
     Raises:
-        UserError: If something is not at its address.
+        UserError: If something is not at its address, or the result could not be written to its own.
     """
     remote = [
         address for address in (asked.dataset_uri, asked.base_model, asked.output_uri) if is_remote(address or "")
@@ -62,8 +72,27 @@ def brought_here(asked: TrainingSpec, launcher: Launcher) -> Iterator[TrainingSp
         if base_model and is_remote(base_model):
             launcher.say(f"The base model comes from {base_model}")
             base_model = str(fetch_checkpoint(base_model, scratch / "models"))
-        output = str(scratch / "checkpoint") if is_remote(asked.output_uri) else asked.output_uri
+        output = asked.output_uri
+        if is_remote(output):
+            check_writable(output, scratch / "probe")
+            output = str(scratch / "checkpoint")
         yield asked.model_copy(update={"dataset_uri": str(dataset), "base_model": base_model, "output_uri": output})
+
+
+def check_writable(address: str, scratch: Path) -> None:
+    """Write to an address of an object store, and remove it again, before hours are paid for what goes there.
+
+    Args:
+        address: Where the checkpoint will go.
+        scratch: Folder on this machine that is not there yet.
+
+    Raises:
+        StorageError: If the store refuses or does not answer.
+    """
+    scratch.mkdir()
+    (scratch / "probe").touch()
+    publish_folder(scratch, f"{address.rstrip('/')}/{PROBE}")
+    remove_folder(f"{address.rstrip('/')}/{PROBE}")
 
 
 def with_checkpoints(here: TrainingSpec, asked: TrainingSpec) -> TrainingSpec:

@@ -208,7 +208,18 @@ def start_processes(compute: Compute, program: Sequence[str], scratch: Path) -> 
     return 0
 
 
-def end_with_the_parent() -> None:
-    """Let this process be killed when its parent is: nobody would wait for it, and it would hold a GPU."""
+def end_with_the_parent(parent: int | None = None) -> None:
+    """Let this process be killed when its parent is: nobody would wait for it, and it would hold a GPU.
+
+    To Linux the parent is the thread that started this process, so that one has to wait for it.
+
+    Args:
+        parent: Id of the parent, if it was told: it may be gone already.
+
+    Raises:
+        SystemExit: If it is.
+    """
     if hasattr(signal, "pthread_sigmask") and os.uname().sysname == "Linux":
         ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if parent and os.getppid() != parent:
+            raise SystemExit(128 + signal.SIGKILL)

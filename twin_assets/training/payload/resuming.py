@@ -24,7 +24,7 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 from twin_assets.training.compute import Saving
 from twin_assets.training.payload.distributed import check_group
 from twin_assets.training.payload.launcher import is_first_process
-from twin_assets.training.payload.reporting import ReportingCallback
+from twin_assets.training.payload.reporting import Progress, ReportingCallback
 from twin_assets.training.payload.runtime import library_versions
 from twin_assets.training.spec import TrainingSpec
 from twin_assets.training.storage import (
@@ -166,20 +166,20 @@ def remove_other_checkpoints(spec: TrainingSpec, *, newer_than: Path | None) -> 
 
 def resume_log(trainer: Any, callback: ReportingCallback, checkpoint: Path) -> None:
     """Put the log, and TRL's count of tokens, back to where they stood when the checkpoint was written."""
-    history = json.loads((checkpoint / LOG).read_text(encoding="utf-8"))
-    tokens = [row["num_tokens"] for row in history if "num_tokens" in row]
+    progress: Progress = json.loads((checkpoint / LOG).read_text(encoding="utf-8"))
+    tokens = [row["num_tokens"] for row in progress["history"] if "num_tokens" in row]
     if tokens:
         trainer._total_train_tokens = tokens[-1]  # noqa: SLF001  TRL counts from nothing when it goes on
     if not is_first_process():
         return
-    callback.history[:] = history
+    callback.go_on(progress, trainer.args)
     callback.say(f"goes on from step {_step(checkpoint)}, which was saved before the interruption")
 
 
 class SavingCallback(TrainerCallback):  # type: ignore[misc]
     """Decides when a checkpoint is written, and marks it as whole.
 
-    It is written only at a logged step: the losses since the last log would otherwise be lost to the mean of the next.
+    The step is logged then, too: the losses since the last log would otherwise be lost to the mean of the next.
     """
 
     def __init__(self, spec: TrainingSpec, reporting: ReportingCallback) -> None:
@@ -202,18 +202,16 @@ class SavingCallback(TrainerCallback):  # type: ignore[misc]
             return
         if state.global_step >= state.max_steps:
             return
-        if every := self._spec.saving.every_steps:
-            control.should_save = state.global_step % every == 0
-            control.should_log |= control.should_save
-        elif control.should_log:
-            control.should_save = agreed(self._clock.is_time())
+        every = self._spec.saving.every_steps
+        control.should_save = state.global_step % every == 0 if every else agreed(self._clock.is_time())
+        control.should_log |= control.should_save
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         """Add the log and the mark to a checkpoint that all processes have written."""
         checkpoint = Path(args.output_dir) / f"checkpoint-{state.global_step}"
         wait_for_all()
         if is_first_process():
-            (checkpoint / LOG).write_text(json.dumps(self._reporting.history), encoding="utf-8")
+            (checkpoint / LOG).write_text(json.dumps(self._reporting.progress()), encoding="utf-8")
         if is_first_on_node():
             write_mark(checkpoint, self._spec)
             self._publish(checkpoint)

@@ -19,7 +19,7 @@ from twin_assets.training.payload.resuming import checkpoints_of
 from twin_assets.training.payload.rows import Rows
 from twin_assets.training.payload.runtime import library_versions, prepare_process, without_special_tokens
 from twin_assets.training.spec import Stage, TrainingError, TrainingSpec
-from twin_assets.training.storage import local_folder
+from twin_assets.training.storage import is_remote, local_folder, publish_checkpoint
 
 Train = Callable[..., Trained]
 
@@ -33,7 +33,7 @@ def train_checkpoint(
     asked: TrainingSpec | None = None,
     validation: Rows | None = None,
 ) -> Manifest | None:
-    """Train what the spec asks for and put it in its place.
+    """Train what the spec asks for and put it in its place, and then where it was asked for, if that is elsewhere.
 
     Args:
         spec: The run, with addresses on this machine.
@@ -48,6 +48,7 @@ def train_checkpoint(
 
     Raises:
         TrainingError: On any doubt about the result; the previous checkpoint then stays as it is.
+        StorageError: If the checkpoint cannot be published; a second try goes on from the last one on the way.
     """
     started = time.monotonic()
     refuse_what_cannot_run(spec.hyperparameters)
@@ -56,36 +57,42 @@ def train_checkpoint(
     if not readable:
         raise TrainingError("Every row spells out a special token of the tokenizer: add others to the dataset.")
     left_out, train = len(train) - len(readable), readable
-    tracking = TrackingLog(spec.tracking) if spec.tracking and is_first_process() else None
-    callback = ReportingCallback(launcher, tracking)
+    tracking = TrackingLog(spec.tracking, launcher.warn) if spec.tracking and is_first_process() else None
+    callback = ReportingCallback(launcher, tracking, began=started)
     stage = _stage(spec.stage)
     validation = _readable(spec, validation or [], launcher)
     choosing = {"validation": validation} if validation else {}
     if not is_first_process():
         stage(spec, train, test, folder=local_folder(spec.output_uri), callback=callback, **choosing)
         return None
-    with checkpoints_of(spec), replacing(local_folder(spec.output_uri)) as folder:
-        trained = stage(spec, train, test, folder=folder, callback=callback, **choosing)
-        if tracking:
-            tracking.close()
-        parameters = read_back(folder, trained.probe, chat_template=chat_template(spec.chat_template))
-        (folder / HISTORY).write_text(json.dumps(callback.history, indent=1) + "\n", encoding="utf-8")
-        return write_manifest(
-            folder,
-            spec=asked or spec,
-            libraries=library_versions(),
-            # A general row, or a correction that the author signed, stands in no document.
-            trained_on=[row["document_id"] for row in train if row["document_id"]],
-            warnings=callback.alarms.sentences,
-            metrics={
-                **trained.metrics,
-                "test_rows": float(len(test)),
-                "rows_with_special_tokens": float(left_out),
-                "parameters": float(parameters),
-                "seconds": round(time.monotonic() - started, 1),
-                **({"values_not_tracked": float(tracking.undelivered)} if tracking else {}),
-            },
-        )
+    with checkpoints_of(spec):
+        with replacing(local_folder(spec.output_uri)) as folder:
+            trained = stage(spec, train, test, folder=folder, callback=callback, **choosing)
+            if tracking:
+                tracking.close()
+            parameters = read_back(folder, trained.probe, chat_template=chat_template(spec.chat_template))
+            (folder / HISTORY).write_text(json.dumps(callback.history, indent=1) + "\n", encoding="utf-8")
+            manifest = write_manifest(
+                folder,
+                spec=asked or spec,
+                libraries=library_versions(),
+                # A general row, or a correction that the author signed, stands in no document.
+                trained_on=[row["document_id"] for row in train if row["document_id"]],
+                warnings=callback.alarms.sentences,
+                metrics={
+                    **trained.metrics,
+                    "test_rows": float(len(test)),
+                    "rows_with_special_tokens": float(left_out),
+                    "parameters": float(parameters),
+                    "seconds": round(callback.seconds, 1),
+                    **({"values_not_tracked": float(tracking.undelivered)} if tracking else {}),
+                },
+            )
+        # The checkpoints on the way are all that is left of a training whose result finds no place.
+        if asked and is_remote(asked.output_uri):
+            launcher.say(f"The checkpoint goes to {asked.output_uri}")
+            publish_checkpoint(local_folder(spec.output_uri), asked.output_uri)
+    return manifest
 
 
 def _readable(spec: TrainingSpec, rows: Rows, launcher: Launcher) -> Rows:

@@ -20,12 +20,12 @@ GIB = 2**30
 class Throughput:
     """Tokens per second of training, over all processes; the time between steps does not count."""
 
-    def __init__(self) -> None:
-        """Begin at no token and no second."""
+    def __init__(self, *, tokens: float = 0.0, seconds: float = 0.0) -> None:
+        """Begin at what an interrupted run had come to: its tokens, and its seconds in steps."""
         self._began: float | None = None
-        self._seconds = 0.0
-        self._tokens = 0.0
-        self._since = (0.0, 0.0)
+        self.seconds = seconds
+        self._tokens = tokens
+        self._since = (tokens, seconds)
 
     def step_begins(self) -> None:
         """Start the clock."""
@@ -34,7 +34,7 @@ class Throughput:
     def step_ends(self) -> None:
         """Stop the clock."""
         if self._began is not None:
-            self._seconds += time.monotonic() - self._began
+            self.seconds += time.monotonic() - self._began
         self._began = None
 
     def since(self, tokens: float | None) -> dict[str, float]:
@@ -46,14 +46,14 @@ class Throughput:
         if tokens is None:
             return {}
         before, seconds = self._since
-        self._since, self._tokens = (tokens, self._seconds), tokens
-        passed = self._seconds - seconds
+        self._since, self._tokens = (tokens, self.seconds), tokens
+        passed = self.seconds - seconds
         return {"tokens_per_second": (tokens - before) / passed} if passed > 0 else {}
 
     @property
     def overall(self) -> float | None:
         """Tokens per second of the run so far; None if none were counted."""
-        return self._tokens / self._seconds if self._tokens and self._seconds else None
+        return self._tokens / self.seconds if self._tokens and self.seconds else None
 
 
 def gpu_usage() -> dict[str, float]:
@@ -69,6 +69,12 @@ def gpu_usage() -> dict[str, float]:
     except (ImportError, RuntimeError):
         return usage
     return usage
+
+
+def still_watches(monitor: "SystemMetricsMonitor") -> bool:
+    """Return whether a monitor goes on measuring; it ends itself when the server does not answer it."""
+    thread = monitor._process  # noqa: SLF001 - it says it nowhere else
+    return thread is not None and thread.is_alive()
 
 
 def watch_system(run: TrackingRun) -> "SystemMetricsMonitor | None":

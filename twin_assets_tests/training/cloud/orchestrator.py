@@ -1,4 +1,4 @@
-"""A step of Dagster that trains in the cloud: here, or in a process of its own that can be killed.
+"""A step of Dagster that trains in the cloud, or on this machine: here, or in a process of its own that can be killed.
 
 `python -m twin_assets_tests.training.cloud.orchestrator FILE` runs what `Training.start` wrote.
 """
@@ -14,7 +14,7 @@ from typing import Any
 
 import dagster as dg
 
-from resources.trainer import Trainer
+from resources.trainer import LocalTrainer, Trainer
 from resources.trainer.ecs import EcsTrainer
 from resources.trainer.sagemaker import SageMakerTrainer
 from twin_assets.settings import PROJECT_ROOT
@@ -111,7 +111,7 @@ def main(file: str) -> int:
     given = json.loads(Path(file).read_text())
     with dg.DagsterInstance.local_temp(given["home"]) as instance:
         training = Training(TrainingSpec.model_validate(given["spec"]), instance, Path(given["home"]), given["options"])
-        training.kind = {kind.__name__: kind for kind in (SageMakerTrainer, EcsTrainer)}[given["kind"]]
+        training.kind = {kind.__name__: kind for kind in (SageMakerTrainer, EcsTrainer, LocalTrainer)}[given["kind"]]
         return 0 if training.run().success else 1
 
 
