@@ -49,13 +49,18 @@ def roll_back_champion(author: str, *, reason: str) -> None:
     """
     settings, tracker, name = _registry(author)
     moves = roll_back(tracker, name, who=f"{_user()}, with `twin rollback`", why=reason)
-    champion = next(move for move in moves if move.alias == CHAMPION)
-    version = str(champion.now)
-    _record(settings, tracker, author, version, moves, f"rolled back from version {champion.before}: {reason}")
-    say(
-        f"Version {version} of {name} is the champion again, and not {champion.before}: "
-        f"{tracker.version_url(name, version)}"
-    )
+    champion = next(item for item in tracker.versions(name) if CHAMPION in item.aliases)
+    version, address = champion.version, tracker.version_url(name, champion.version)
+    before = next((move.before for move in moves if move.alias == CHAMPION), None)
+    if before is None:
+        _record(settings, tracker, author, version, moves, champion.tags.get(PROMOTION, reason))
+        say(
+            f"An earlier move of {name} was interrupted, and is finished now: version {version} is the champion. Run "
+            f"this again to go one further back: {address}"
+        )
+        return
+    _record(settings, tracker, author, version, moves, f"rolled back from version {before}: {reason}")
+    say(f"Version {version} of {name} is the champion again, and not {before}: {address}")
 
 
 def show_models(author: str, *, as_json: bool) -> None:

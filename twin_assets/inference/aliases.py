@@ -94,6 +94,10 @@ def make_champion(tracker: Tracker, name: str, version: str, *, who: str, why: s
 def roll_back(tracker: Tracker, name: str, *, who: str, why: str) -> list[AliasMove]:
     """Make the champion before the champion again, and keep the gate from undoing it.
 
+    Returns:
+        The aliases that moved. `champion` is not among them where both aliases pointed to one version: a move that was
+        interrupted left them so, and nobody can tell who meant which version. Then that move is finished, and no more.
+
     Raises:
         UserError: If there is no champion, or none was before it.
     """
@@ -105,6 +109,11 @@ def roll_back(tracker: Tracker, name: str, *, who: str, why: str) -> list[AliasM
         raise UserError(
             f"{name} had no champion before version {champion}: choose a version with `twin promote` instead."
         )
+    if previous == champion:
+        further = _champion_before(versions, champion)
+        moves = _moved(tracker, name, PREVIOUS, further, who=who, why="an interrupted move was finished")
+        describe(tracker, name)
+        return moves
     tracker.set_tags(name, champion, {ROLLED_BACK: why})
     tracker.set_tags(
         name,

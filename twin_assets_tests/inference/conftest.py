@@ -16,6 +16,7 @@ from resources.tracker import Tracker
 from twin_assets.documents import BaseModelRef
 from twin_assets.evaluation.reports import EvalReport, ModelScores
 from twin_assets.evaluation.stylometry import style_profile
+from twin_assets.inference import aliases
 from twin_assets.inference.assets import STAGES, registered_model
 from twin_assets.inference.promoting import report_check
 from twin_assets.inference.registering import gate_checks
@@ -217,3 +218,22 @@ def serving(tracker: Tracker, model: Path, tmp_path: Path, request: pytest.Fixtu
 @pytest.fixture
 def make_report() -> Callable[..., EvalReport]:
     return report_with
+
+
+@pytest.fixture
+def killed_before_previous(monkeypatch) -> Callable[[Callable[[], Any]], None]:
+    """Call something that moves aliases, and kill it when it is about to move `previous`."""
+    moved = aliases._moved
+
+    def killed(tracker: Tracker, name: str, alias: str, *rest: Any, **told: Any) -> list[aliases.AliasMove]:
+        if alias == "previous":
+            raise KeyboardInterrupt
+        return moved(tracker, name, alias, *rest, **told)
+
+    def call(what: Callable[[], Any]) -> None:
+        with monkeypatch.context() as patch:
+            patch.setattr(aliases, "_moved", killed)
+            with pytest.raises(KeyboardInterrupt):
+                what()
+
+    return call

@@ -83,6 +83,23 @@ def test_a_person_may_promote_again_what_was_rolled_back(three):
     assert "rolled_back" not in three.tags("3")
 
 
+@pytest.mark.parametrize(("promoted", "champion", "previous"), [(False, "2", None), (True, "3", "2")])
+def test_a_rollback_that_was_interrupted_is_finished_by_the_next_and_blames_nobody_else(
+    three, killed_before_previous, promoted, champion, previous
+):
+    if promoted:
+        promote(three, "1")
+    killed_before_previous(lambda: back(three))
+    assert three.aliases() == {"candidate": "3", "champion": champion, "previous": champion}
+
+    [move] = back(three, why="again")
+    assert (move.alias, move.before, move.now) == ("previous", champion, previous)
+    assert three.champions() == [champion]
+    assert three.aliases().get("previous") == previous
+    assert "rolled_back" not in three.tags(champion)
+    assert "it talks nonsense" in three.tags(champion)["promotion"]
+
+
 def test_without_a_champion_there_is_nothing_to_roll_back(serving, make_report):
     serving.register(make_report("sft", sft=4.1, dpo=4.2))
     with pytest.raises(UserError, match="has no champion"):
