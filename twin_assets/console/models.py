@@ -10,7 +10,7 @@ from twin_assets.console.instance import local_instance
 from twin_assets.console.saying import complain, say
 from twin_assets.console.tables import print_rows
 from twin_assets.errors import UserError
-from twin_assets.inference.aliases import BY_A_PERSON, AliasMove, make_champion, roll_back
+from twin_assets.inference.aliases import BY_A_PERSON, AliasMove, describe, make_champion, roll_back
 from twin_assets.inference.card import PROMOTION
 from twin_assets.inference.deletions import deleted_of, documents_there
 from twin_assets.inference.promoting import record_promotion
@@ -110,6 +110,7 @@ def _record(settings: Settings, tracker: Tracker, author: str, version: str, mov
         record_promotion(
             instance, ArtifactStore.from_settings(settings), author, version, moves=moves, reason=why, address=address
         )
+    describe(tracker, registered_name(author))
 
 
 def _registry(author: str) -> tuple[Settings, Tracker, str]:

@@ -142,19 +142,21 @@ class Serving:
     def register_as_reported(self, report: EvalReport) -> Registration:
         """Materialize the asset and store what it returns, as its IO manager would."""
         context = dg.build_asset_context(partition_key=self.author, instance=self.instance)
-        result = registered_model(
-            context,
-            eval_report=report.model_copy(update={"author": self.author}),
-            style_profile={self.author: style_profile(self.author, ["It is not that the tide was late. " * 80])},
-            base_model=BASE_MODEL,
-            project=self.project,
-            artifacts=self.artifacts,
-            tracker=self.tracker,
-        )
+        try:
+            result = registered_model(
+                context,
+                eval_report=report.model_copy(update={"author": self.author}),
+                style_profile={self.author: style_profile(self.author, ["It is not that the tide was late. " * 80])},
+                base_model=BASE_MODEL,
+                project=self.project,
+                artifacts=self.artifacts,
+                tracker=self.tracker,
+            )
+        finally:
+            self.events = list(context.op_execution_context.get_events())
         self.artifacts.write_text(
             self.artifacts.path("registered_model", self.author, ".json"), result.value.model_dump_json()
         )
-        self.events = list(context.op_execution_context.get_events())
         return result.value
 
     def aliases(self) -> dict[str, str]:
