@@ -77,6 +77,8 @@ class Serving:
     instance: dg.DagsterInstance
     model: Path
     """A real model, whose configuration and tokenizer every checkpoint has."""
+    base_model: BaseModelRef = BASE_MODEL
+    """The base model that is in the store."""
     events: list[Any] = field(default_factory=list)
     """What the last registration logged besides its result."""
 
@@ -85,7 +87,12 @@ class Serving:
         return f"twin-{self.author}"
 
     def train(
-        self, stage: str, weights: str | None, *, trained_on: tuple[str, ...] = ("d1", "d2"), base: str = "base-1"
+        self,
+        stage: str,
+        weights: str | None,
+        *,
+        trained_on: tuple[str, ...] | None = ("d1", "d2"),
+        base: str = "base-1",
     ) -> Manifest:
         """Put a checkpoint into the store, as a training would; with the real model's weights, if none are given."""
         folder = self.artifacts.folder(f"{stage}_checkpoint", self.author)
@@ -147,7 +154,7 @@ class Serving:
                 context,
                 eval_report=report.model_copy(update={"author": self.author}),
                 style_profile={self.author: style_profile(self.author, ["It is not that the tide was late. " * 80])},
-                base_model=BASE_MODEL,
+                base_model=self.base_model,
                 project=self.project,
                 artifacts=self.artifacts,
                 tracker=self.tracker,
