@@ -11,9 +11,10 @@ import dagster as dg
 import pytest
 
 from resources.artifacts import ArtifactStore
+from resources.io_managers import write_rows
 from resources.project import Project
 from resources.tracker import Tracker
-from twin_assets.documents import BaseModelRef
+from twin_assets.documents import BaseModelRef, CleanedDocument
 from twin_assets.evaluation.reports import EvalReport, ModelScores
 from twin_assets.evaluation.stylometry import style_profile
 from twin_assets.inference import aliases
@@ -28,6 +29,23 @@ from twin_assets.training.spec import TrainingSpec
 from twin_assets_tests.evaluation.conftest import scores_of
 
 BASE_MODEL = BaseModelRef(location="hub/base", revision="main", licence="mit", version="base-1", n_parameters=None)
+
+
+def document(name: str) -> CleanedDocument:
+    return CleanedDocument(
+        document_id=name,
+        author="ann",
+        category="posts",
+        platform="blog",
+        url=None,
+        title=None,
+        text="The tide.",
+        language="en",
+        published_at=None,
+        content_hash="0",
+        duplicate_of=None,
+        n_words=2,
+    )
 
 
 def tiny_model(folder: Path) -> Path:
@@ -114,6 +132,12 @@ class Serving:
         manifest = write_manifest(folder, spec=spec, libraries={}, metrics={"train_rows": 7.0}, trained_on=trained_on)
         self.checked(f"{stage}_checkpoint")
         return manifest
+
+    def keep(self, *documents: str) -> None:
+        """Let these be all the documents there are."""
+        path = self.artifacts.path("cleaned_documents", self.author, ".parquet")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_rows(path, [document(name) for name in documents])
 
     def checked(self, asset: str, **failed: dg.AssetCheckSeverity) -> None:
         """Record that an asset was materialized and that its checks ran; all passed, but for those named."""

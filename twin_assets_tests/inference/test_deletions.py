@@ -4,25 +4,8 @@ import dagster as dg
 import pytest
 from dagster._core.execution.context.invocation import DirectAssetCheckExecutionContext
 
-from twin_assets.documents import CleanedDocument
 from twin_assets.inference.checks import no_version_knows_a_deleted_document
-
-
-def document(name: str) -> CleanedDocument:
-    return CleanedDocument(
-        document_id=name,
-        author="ann",
-        category="posts",
-        platform="blog",
-        url=None,
-        title=None,
-        text="The tide.",
-        language="en",
-        published_at=None,
-        content_hash="0",
-        duplicate_of=None,
-        n_words=2,
-    )
+from twin_assets_tests.inference.conftest import document
 
 
 def checked(serving, *there: str) -> dg.AssetCheckResult:
