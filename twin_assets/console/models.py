@@ -14,6 +14,7 @@ from twin_assets.inference.aliases import BY_A_PERSON, AliasMove, describe, make
 from twin_assets.inference.card import PROMOTION
 from twin_assets.inference.deletions import deleted_of, deletions_verdict, documents_there
 from twin_assets.inference.promoting import DELETIONS_CHECK, record_promotion, report_check
+from twin_assets.inference.registering import checks_against
 from twin_assets.settings import Settings
 
 BY_HAND = "promoted by hand with `twin promote`"
@@ -29,7 +30,7 @@ def promote_version(author: str, version: str, *, reason: str | None = None, for
     versions = {item.version: item for item in tracker.versions(name)}
     if version not in versions:
         raise UserError(f"{name} has no version {version!r}; it has: {', '.join(versions) or 'none yet'}.")
-    _demand_insisting(versions[version], tracker, settings, force=force)
+    _demand_insisting(versions[version], author, tracker, settings, force=force)
     why = f"{BY_HAND}: {reason}" if reason else BY_HAND
     moves = make_champion(tracker, name, version, who=f"{_user()}, with `twin promote`", why=why, by=BY_A_PERSON)
     _record(settings, tracker, author, version, moves, why)
@@ -45,7 +46,7 @@ def roll_back_champion(author: str, *, reason: str, force: bool = False) -> None
     settings, tracker, name = _registry(author)
     versions = tracker.versions(name)
     if target := next((item for item in versions if PREVIOUS in item.aliases and CHAMPION not in item.aliases), None):
-        _demand_insisting(target, tracker, settings, force=force)
+        _demand_insisting(target, author, tracker, settings, force=force)
     moves = roll_back(tracker, name, who=f"{_user()}, with `twin rollback`", why=reason)
     champion = next(item for item in tracker.versions(name) if CHAMPION in item.aliases)
     version, address = champion.version, tracker.version_url(name, champion.version)
@@ -91,13 +92,13 @@ def _row(version: ModelVersion, tracker: Tracker, there: frozenset[str]) -> dict
     }
 
 
-def _demand_insisting(version: ModelVersion, tracker: Tracker, settings: Settings, *, force: bool) -> None:
+def _demand_insisting(version: ModelVersion, author: str, tracker: Tracker, settings: Settings, *, force: bool) -> None:
     """Tell what is known against a version that is to become the champion.
 
     Raises:
         UserError: If there is something, and nobody insists.
     """
-    if not (against := _known_against(version, tracker, settings)):
+    if not (against := _known_against(version, author, tracker, settings)):
         return
     told = f"Against version {version.version} of {version.name}: {'; '.join(against)}."
     if not force:
@@ -105,15 +106,16 @@ def _demand_insisting(version: ModelVersion, tracker: Tracker, settings: Setting
     complain(told)
 
 
-def _known_against(version: ModelVersion, tracker: Tracker, settings: Settings) -> list[str]:
+def _known_against(version: ModelVersion, author: str, tracker: Tracker, settings: Settings) -> list[str]:
     """Return what a person should know before they make a version the champion."""
-    against = []
-    if red := version.tags.get("checks_failed"):
-        against.append(f"these of its checks did not pass when it was registered: {red}")
-    deleted = deleted_of(version, tracker, documents_there(ArtifactStore.from_settings(settings)))
-    if deleted:
-        against.append(f"{len(deleted)} of the documents that it was trained on have been deleted since")
-    return against
+    artifacts = ArtifactStore.from_settings(settings)
+    with local_instance(settings) as instance:
+        checks = checks_against(version, author, instance, artifacts)
+    deleted = deleted_of(version, tracker, documents_there(artifacts))
+    return [
+        *([checks] if checks else []),
+        *([f"{len(deleted)} of the documents that it was trained on have been deleted since"] if deleted else []),
+    ]
 
 
 def _record(settings: Settings, tracker: Tracker, author: str, version: str, moves: list[AliasMove], why: str) -> None:

@@ -62,6 +62,7 @@ def _facts(tags: dict[str, str]) -> list[tuple[str, str | None]]:
         ("Likeness (Delta)", tags.get("likeness")),
         ("Checks passed", tags.get("checks_passed")),
         ("Checks not passed", tags.get("checks_failed")),
+        ("Checks that had not run", tags.get("checks_missing")),
         ("Checks with a warning", tags.get("checks_warned")),
         ("Code", _link(tags.get("git_commit"), tags.get("git_commit_url")) or f"version {tags.get('code_version')}"),
         ("Chat template", tags.get("chat_template", "")[:12]),

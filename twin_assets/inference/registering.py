@@ -14,7 +14,7 @@ from twin_assets.evaluation.promotion import CheckState
 from twin_assets.evaluation.reports import EvalReport, ModelScores
 from twin_assets.inference.check_states import check_states
 from twin_assets.training import checks as training_checks
-from twin_assets.training.manifest import Manifest
+from twin_assets.training.manifest import Manifest, ManifestError
 
 DATASETS = {"sft": "instruct_dataset", "dpo": "preference_dataset"}
 """What each stage is trained on."""
@@ -31,6 +31,30 @@ def states_of_checks(instance: dg.DagsterInstance, stage: str, author: str) -> t
     assets = (f"{stage}_checkpoint", "eval_report")
     wanted = [spec for spec in gate_checks() if spec.asset_key.to_user_string() in assets]
     return check_states(instance, wanted, author, assets=assets)
+
+
+def checks_against(
+    version: ModelVersion, author: str, instance: dg.DagsterInstance, artifacts: ArtifactStore
+) -> str | None:
+    """Return which checks speak against a version, in words, None if none does; the gate asks for no others.
+
+    Where the checkpoint is in the store, it is how they stand now. Of another, only its tags still tell.
+    """
+    stage = version.tags.get("stage", "")
+    if version.tags.get("checkpoint") == _present(f"{stage}_checkpoint", author, artifacts):
+        red = [check.name for check in states_of_checks(instance, stage, author) if not check.is_green]
+        return f"these of its checks failed or have not run: {', '.join(red)}" if red else None
+    blocking = {f"{spec.asset_key.to_user_string()}: {spec.name}" for spec in gate_checks() if spec.blocking}
+    missing = [name for name in version.tags.get("checks_missing", "").split(", ") if name in blocking]
+    red = [name for name in (version.tags.get("checks_failed"), *missing) if name]
+    return f"these of its checks had failed or not run when it was registered: {', '.join(red)}" if red else None
+
+
+def _present(checkpoint: str, author: str, artifacts: ArtifactStore) -> str | None:
+    try:
+        return artifacts.manifest(checkpoint, author).data_version
+    except ManifestError:
+        return None
 
 
 def registered_versions(
@@ -222,7 +246,5 @@ def _checks(states: Iterable[CheckState]) -> dict[str, str]:
     """Return the checks by how they stood when the version was registered; a kind that has none has no tag."""
     by_state: dict[str, list[str]] = {}
     for check in states:
-        kind = {"passed": "checks_passed", "warned": "checks_warned"}.get(check.state, "checks_failed")
-        missing = " (has not run)" if check.state == "missing" else ""
-        by_state.setdefault(kind, []).append(f"{check.name}{missing}")
+        by_state.setdefault(f"checks_{check.state}", []).append(check.name)
     return {kind: ", ".join(names) for kind, names in by_state.items()}

@@ -139,11 +139,11 @@ class Serving:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_rows(path, [document(name) for name in documents])
 
-    def checked(self, asset: str, **failed: dg.AssetCheckSeverity) -> None:
+    def checked(self, asset: str, *, only_blocking: bool = False, **failed: dg.AssetCheckSeverity) -> None:
         """Record that an asset was materialized and that its checks ran; all passed, but for those named."""
         self.instance.report_runless_asset_event(dg.AssetMaterialization(asset, partition=self.author))
         for spec in gate_checks():
-            if spec.asset_key == dg.AssetKey(asset):
+            if spec.asset_key == dg.AssetKey(asset) and (spec.blocking or not only_blocking):
                 report_check(
                     self.instance,
                     spec.key,

@@ -61,3 +61,44 @@ def test_a_rollback_leaves_the_check_of_deleted_documents_as_one_that_ran(at_han
     at_hand.instance.report_runless_asset_event(dg.AssetMaterialization("registered_model", partition=at_hand.author))
     models.roll_back_champion(at_hand.author, reason="it talks nonsense")
     assert deletions_check(at_hand) == "passed"
+
+
+def test_a_check_that_was_mended_since_the_registration_stands_in_nobody_s_way(at_hand):
+    at_hand.tracker.set_tags(at_hand.name, "1", {"checks_failed": "sft_checkpoint: manifest_is_whole"})
+    models.promote_version(at_hand.author, "1")
+    assert at_hand.champions() == ["1"]
+
+
+def test_a_check_that_failed_since_the_registration_has_to_be_insisted_on(at_hand):
+    at_hand.checked("sft_checkpoint", manifest_is_whole=dg.AssetCheckSeverity.ERROR)
+    with pytest.raises(UserError, match=r"failed or have not run: sft_checkpoint: manifest_is_whole\. Use --force"):
+        models.promote_version(at_hand.author, "1")
+    models.promote_version(at_hand.author, "1", force=True)
+    assert at_hand.champions() == ["1"]
+
+
+def test_a_check_that_does_not_block_and_runs_beside_the_registration_is_not_held_against_the_version(
+    at_hand, make_report
+):
+    at_hand.train("sft", "other weights")
+    # Only those that block have run by now, as when a daemon starts the others at the same time.
+    at_hand.checked("sft_checkpoint", only_blocking=True)
+    at_hand.register(make_report("dpo", sft=3.2, dpo=2.5))
+    tags = at_hand.tags("4")
+    assert "sft_checkpoint: loss_fell" in tags["checks_missing"]
+    assert "checks_failed" not in tags
+    models.promote_version(at_hand.author, "4")
+    assert at_hand.champions() == ["4"]
+
+
+@pytest.mark.parametrize("tag", ["checks_failed", "checks_missing"])
+def test_of_a_checkpoint_that_is_gone_the_tags_of_the_version_tell(at_hand, tag):
+    at_hand.tracker.set_tags(at_hand.name, "2", {tag: "dpo_checkpoint: loss_fell, dpo_checkpoint: manifest_is_whole"})
+    with pytest.raises(UserError, match=r"when it was registered: .*dpo_checkpoint: manifest_is_whole\. Use --force"):
+        models.promote_version(at_hand.author, "2")
+
+
+def test_of_a_checkpoint_that_is_gone_a_check_that_blocks_nothing_may_not_have_run(at_hand):
+    at_hand.tracker.set_tags(at_hand.name, "2", {"checks_missing": "dpo_checkpoint: loss_fell"})
+    models.promote_version(at_hand.author, "2")
+    assert at_hand.champions() == ["2"]
