@@ -69,15 +69,14 @@ def old_versions(
         younger_than=timedelta(days=config.keep_days),
         now=datetime.now(UTC),
     )
-    left = list(copies)
+    left, rows = list(copies), []
     for copy in removable:
-        if not config.dry_run:
-            cleaner.delete_copy(copy, shared=shares_its_copy(copy, left))
+        what = f"{copy.name} version {copy.version}"
+        if not config.dry_run and not cleaner.delete_copy(copy, shared=shares_its_copy(copy, left)):
+            context.log.info(f"{what} was given an alias in the meantime, and stays.")
+            continue
         left.remove(copy)
-    rows = [
-        {"what": f"{copy.name} version {copy.version}", "bytes": copy.bytes, "from": f"{copy.created_at:%Y-%m-%d}"}
-        for copy in removable
-    ]
+        rows.append({"what": what, "bytes": copy.bytes, "from": f"{copy.created_at:%Y-%m-%d}"})
     _report(context, rows, looked_at=len(copies), dry_run=config.dry_run)
 
 

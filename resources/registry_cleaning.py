@@ -86,17 +86,24 @@ class RegistryCleaner:
         ]
         return sorted(copies, key=lambda copy: (copy.name, int(copy.version)))
 
-    def delete_copy(self, copy: RegistryCopy, *, shared: bool) -> None:
+    def delete_copy(self, copy: RegistryCopy, *, shared: bool) -> bool:
         """Delete a version, and its copy of the model if it lies on this machine and no other version shares it.
 
         The copy goes last: interrupted between, it is a folder that nobody names, and no version without a model.
+
+        Returns:
+            Whether it was deleted: one that an alias points to by now stays.
         """
+        # MLflow deletes a version together with its aliases, and deleting those before it may have taken long.
+        if copy.version in self._aliases(copy.name):
+            return False
         self._client.delete_model_version(copy.name, copy.version)
         path = local_path(copy.source)
         if path and not shared:
             shutil.rmtree(path, ignore_errors=True)
         if copy.model_id and not shared:
             self._client.delete_logged_model(copy.model_id)
+        return True
 
     def open_runs(self) -> list[OpenRun]:
         """Return the runs of all experiments that were begun and not ended."""

@@ -184,6 +184,27 @@ def test_the_job_deletes_old_versions_with_their_copies_and_never_the_champion(s
         assert report(looked, op)["dry_run"] is True
 
 
+def test_a_version_that_becomes_champion_after_the_listing_stays(settings, tracker, monkeypatch):
+    listed = RegistryCleaner.copies
+
+    def copies_and_then_a_promotion(cleaner, name=None):
+        found = listed(cleaner, name)
+        tracker.set_alias("twin-ann", CHAMPION, "1")
+        return found
+
+    monkeypatch.setattr(RegistryCleaner, "copies", copies_and_then_a_promotion)
+    with dg.DagsterInstance.ephemeral() as instance:
+        done = keep_house(settings, instance, dry_run=False)
+    assert {version.version: version.aliases for version in tracker.versions("twin-ann")} == {
+        "1": [CHAMPION],
+        # Champion when it was listed: the next run looks at it anew.
+        "2": [],
+        "4": [],
+    }
+    assert Path(tracker._client.get_model_version("twin-ann", "1").source.removeprefix("file://")).is_dir()
+    assert report(done, "old_versions")["deleted"] == 1
+
+
 def test_a_run_of_mlflow_whose_dagster_run_has_ended_is_marked_killed_and_one_that_goes_on_is_left(settings, tracker):
     with dg.DagsterInstance.ephemeral() as instance:
 
