@@ -9,7 +9,7 @@ from resources.io_managers import read_rows
 from resources.tracker import CHAMPION, ModelVersion, Tracker
 from twin_assets.checks import none_of
 from twin_assets.documents import CleanedDocument
-from twin_assets.inference.card import DELETED
+from twin_assets.inference.card import DELETED, model_card
 
 
 def documents_there(artifacts: ArtifactStore) -> frozenset[str]:
@@ -35,7 +35,7 @@ def deleted_of(version: ModelVersion, tracker: Tracker, there: frozenset[str]) -
 
 
 def deletions_verdict(name: str, tracker: Tracker, there: frozenset[str]) -> dg.AssetCheckResult:
-    """Return whether any version of a model knows a deleted document; those that do are tagged.
+    """Return whether any version of a model knows a deleted document; those that do say so.
 
     Args:
         name: Name of the registered model.
@@ -49,7 +49,10 @@ def deletions_verdict(name: str, tracker: Tracker, there: frozenset[str]) -> dg.
             flagged.append(f"version {version.version} does not tell what it was trained on")
             continue
         if str(len(gone)) != version.tags.get(DELETED, "0"):
-            tracker.set_tags(name, version.version, {DELETED: str(len(gone))})
+            flag = {DELETED: str(len(gone))}
+            tracker.set_tags(name, version.version, flag)
+            card = model_card(version.model_copy(update={"tags": version.tags | flag}))
+            tracker.describe(name, version.version, card)
         if gone:
             of_champion = of_champion or CHAMPION in version.aliases
             flagged.append(f"version {version.version} was trained on {len(gone)}, {gone[0]} for one")

@@ -14,6 +14,10 @@ def checked(serving, *there: str) -> dg.AssetCheckResult:
     return no_version_knows_a_deleted_document(context, cleaned_documents=tables, tracker=serving.tracker)
 
 
+def card(serving, version: str) -> str:
+    return serving.tracker._client.get_model_version(serving.name, version).description
+
+
 @pytest.fixture
 def registered(serving, make_report):
     """Version 1 (SFT) knows d1 and d2; version 2 (DPO), the champion, was trained on d3 and knows these, too."""
@@ -35,6 +39,9 @@ def test_a_champion_that_knows_a_deleted_document_is_an_error(registered):
     assert "version 2 was trained on 1, d3 for one" in (result.description or "")
     assert registered.tags("2")["deleted_documents"] == "1"
     assert "deleted_documents" not in registered.tags("1")
+    assert "**1 of the documents that it was trained on have been deleted since.**" in card(registered, "2")
+    assert "**champion**" in card(registered, "2")
+    assert "deleted since" not in card(registered, "1")
 
 
 def test_a_document_that_only_the_model_below_was_trained_on_counts(registered):
@@ -53,3 +60,4 @@ def test_a_document_that_comes_back_takes_the_flag_away(registered):
     checked(registered, "d1", "d2")
     assert checked(registered, "d1", "d2", "d3").passed
     assert registered.tags("2")["deleted_documents"] == "0"
+    assert "deleted since" not in card(registered, "2")
