@@ -75,10 +75,11 @@ class RegistryCleaner:
         return not self._embedded or (self._folder / "mlflow.db").exists()
 
     def copies(self, name: str | None = None) -> list[RegistryCopy]:
-        """Return the versions of a registered model, or of all, oldest first."""
+        """Return the versions of a registered model, or of every author's, oldest first."""
         if not self.is_there:
             return []
-        wanted = f"name = '{name}'" if name else None
+        # A server may have models of others.
+        wanted = f"name = '{name}'" if name else f"name LIKE '{registered_name('%')}'"
         found = list(
             _pages(lambda token: self._client.search_model_versions(wanted, max_results=PAGE, page_token=token))
         )

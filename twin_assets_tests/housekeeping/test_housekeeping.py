@@ -210,6 +210,16 @@ def test_a_version_that_becomes_champion_after_the_listing_stays(settings, track
     assert report(done, "old_versions")["deleted"] == 1
 
 
+def test_the_models_of_others_on_the_same_mlflow_are_left_alone(settings, tracker):
+    client = tracker._client
+    client.create_registered_model("weather")
+    for _ in range(3):
+        client.create_model_version("weather", source="/somewhere/else")
+    with dg.DagsterInstance.ephemeral() as instance:
+        keep_house(settings, instance, dry_run=False)
+    assert [version.version for version in tracker.versions("weather")] == ["1", "2", "3"]
+
+
 def test_what_killed_registrations_stored_is_deleted_after_a_week(settings, tracker, tmp_path, monkeypatch):
     def killed(*_, **__):
         raise KeyboardInterrupt
