@@ -137,6 +137,16 @@ def test_a_rollback_that_was_interrupted_is_finished_by_the_next_and_blames_nobo
     assert "it talks nonsense" in three.tags(champion)["promotion"]
 
 
+def test_a_rollback_after_an_interrupted_promotion_restores_previous_and_the_next_goes_back(three):
+    # Killed between its two moves, a promotion leaves both aliases on the champion that it was about to replace.
+    three.tracker.set_alias(three.name, "previous", "3")
+    back(three)
+    assert three.aliases() == {"candidate": "3", "champion": "3", "previous": "2"}
+    assert "rolled_back" not in three.tags("3")
+    back(three)
+    assert three.aliases() == {"candidate": "3", "champion": "2"}
+
+
 def test_without_a_champion_there_is_nothing_to_roll_back(serving, make_report):
     serving.register(make_report("sft", sft=4.1, dpo=4.2))
     with pytest.raises(UserError, match="has no champion"):
