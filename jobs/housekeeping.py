@@ -22,11 +22,14 @@ from twin_assets.housekeeping.leftovers import (
     old_launches,
     old_trials,
 )
-from twin_assets.housekeeping.versions import removable_versions, shares_its_copy
+from twin_assets.housekeeping.versions import lost_packages, removable_versions, shares_its_copy
 from twin_assets.training.manifest import ManifestError, read_manifest
 from twin_assets.training.sweeping import SWEEPS
 
 DAY = 24 * 3600.0
+WEEK = timedelta(days=7)
+"""No step takes as long: what is older than this, and was not finished, never will be."""
+
 JOB = "housekeeping"
 
 CHECKPOINTS = ("sft_checkpoint", "dpo_checkpoint")
@@ -70,30 +73,38 @@ class TrialHousekeeping(Housekeeping):
     keep_days: float = Field(default=30.0, ge=7, description="Days for which rows and results of a trial are kept")
 
 
-@dg.op(description="Deletes registry versions, with their copies of the model, that no policy and no alias keeps.")
+@dg.op(
+    description="Deletes registry versions, with their copies of the model, that no policy and no alias keeps; and "
+    "copies that no version names."
+)
 def old_versions(
     context: dg.OpExecutionContext, config: VersionHousekeeping, tracker: Tracker, artifacts: ArtifactStore
 ) -> None:
     """Delete old registry versions."""
     cleaner = RegistryCleaner(tracker)
-    copies = cleaner.copies()
+    packages, copies, now = cleaner.packages(), cleaner.copies(), datetime.now(UTC)
     removable = removable_versions(
         copies,
         present=_present_checkpoints(artifacts, context),
         newest=config.keep_newest,
         younger_than=timedelta(days=config.keep_days),
-        now=datetime.now(UTC),
+        now=now,
     )
-    left = list(copies)
+    left, rows = list(copies), []
     for copy in removable:
-        if not config.dry_run:
-            cleaner.delete_copy(copy, shared=shares_its_copy(copy, left))
+        what = f"{copy.name} version {copy.version}"
+        if not config.dry_run and not cleaner.delete_copy(copy, shared=shares_its_copy(copy, left)):
+            context.log.info(f"{what} was given an alias in the meantime, and stays.")
+            continue
         left.remove(copy)
-    rows = [
-        {"what": f"{copy.name} version {copy.version}", "bytes": copy.bytes, "from": f"{copy.created_at:%Y-%m-%d}"}
-        for copy in removable
-    ]
-    _report(context, rows, looked_at=len(copies), dry_run=config.dry_run)
+        rows.append({"what": what, "bytes": copy.bytes, "from": f"{copy.created_at:%Y-%m-%d}"})
+    lost = lost_packages(packages, copies, younger_than=WEEK, now=now)
+    for package in lost:
+        if not config.dry_run:
+            cleaner.delete_package(package)
+        what = f"{package.name} ({package.model_id}), which no version names"
+        rows.append({"what": what, "bytes": package.bytes, "from": f"{package.created_at:%Y-%m-%d}"})
+    _report(context, rows, looked_at=len(copies) + len(lost), dry_run=config.dry_run)
 
 
 @dg.op(description="Deletes partial and replaced files and folders that killed runs left among the artifacts.")
@@ -148,7 +159,7 @@ def _has_ended(instance: dg.DagsterInstance, run_id: str | None, started_at: dat
     One that names no Dagster run, or one that is not known any more, is given a week: somebody may train by hand.
     """
     run = instance.get_run_by_id(run_id) if run_id else None
-    return run.status in ENDED if run else datetime.now(UTC) - started_at > timedelta(days=7)
+    return run.status in ENDED if run else datetime.now(UTC) - started_at > WEEK
 
 
 def _present_checkpoints(artifacts: ArtifactStore, context: dg.OpExecutionContext) -> set[str]:

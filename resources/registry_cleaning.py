@@ -3,6 +3,7 @@
 What may go is decided elsewhere (`twin_assets.housekeeping`, `twin_assets.removal`). The tracker writes; this deletes.
 """
 
+import re
 import shutil
 import subprocess
 import sys
@@ -37,7 +38,18 @@ class RegistryCopy(Entity):
     bytes: int
     """Size of the copy; 0 where it does not lie on this machine."""
     model_id: str | None = None
-    """The logged model that the copy belongs to."""
+    """The logged model that the copy belongs to; None for a version whose address names none."""
+
+
+class Package(Entity):
+    """A copy of a model among the artifacts of MLflow, whether or not a version names it."""
+
+    model_id: str
+    name: str
+    created_at: datetime
+    source: str
+    bytes: int
+    """Its size; 0 where it does not lie on this machine."""
 
 
 class OpenRun(Entity):
@@ -63,10 +75,11 @@ class RegistryCleaner:
         return not self._embedded or (self._folder / "mlflow.db").exists()
 
     def copies(self, name: str | None = None) -> list[RegistryCopy]:
-        """Return the versions of a registered model, or of all, oldest first."""
+        """Return the versions of a registered model, or of every author's, oldest first."""
         if not self.is_there:
             return []
-        wanted = f"name = '{name}'" if name else None
+        # A server may have models of others.
+        wanted = f"name = '{name}'" if name else f"name LIKE '{registered_name('%')}'"
         found = list(
             _pages(lambda token: self._client.search_model_versions(wanted, max_results=PAGE, page_token=token))
         )
@@ -80,23 +93,60 @@ class RegistryCleaner:
                 checkpoint=str(item.tags.get("checkpoint", "")),
                 source=str(item.source),
                 bytes=size_of(local_path(str(item.source))),
-                model_id=item.model_id or None,
+                model_id=_model_of(str(item.source)),
             )
             for item in found
         ]
         return sorted(copies, key=lambda copy: (copy.name, int(copy.version)))
 
-    def delete_copy(self, copy: RegistryCopy, *, shared: bool) -> None:
+    def delete_copy(self, copy: RegistryCopy, *, shared: bool) -> bool:
         """Delete a version, and its copy of the model if it lies on this machine and no other version shares it.
 
         The copy goes last: interrupted between, it is a folder that nobody names, and no version without a model.
+
+        Returns:
+            Whether it was deleted: one that an alias points to by now stays.
         """
+        # MLflow deletes a version together with its aliases, and deleting those before it may have taken long.
+        if copy.version in self._aliases(copy.name):
+            return False
         self._client.delete_model_version(copy.name, copy.version)
-        path = local_path(copy.source)
-        if path and not shared:
+        if not shared:
+            self._delete_model(copy.source, copy.model_id)
+        return True
+
+    def packages(self) -> list[Package]:
+        """Return the packages that registrations stored in the authors' experiments."""
+        if not self.is_there:
+            return []
+        found = _pages(lambda token: self._client.search_experiments(max_results=PAGE, page_token=token))
+        authors = {item.experiment_id: item.name for item in found if item.name.startswith(registered_name(""))}
+        if not authors:
+            return []
+        models = _pages(lambda token: self._client.search_logged_models(list(authors), page_token=token))
+        return [
+            Package(
+                model_id=model.model_id,
+                name=model.name,
+                created_at=datetime.fromtimestamp(model.creation_timestamp / 1000, UTC),
+                source=model.artifact_location,
+                bytes=size_of(local_path(model.artifact_location)),
+            )
+            for model in models
+            # Another name is of a model that somebody logged by hand.
+            if model.name.startswith(f"{authors[model.experiment_id]}-")
+        ]
+
+    def delete_package(self, package: Package) -> None:
+        """Delete a package that no version names."""
+        self._delete_model(package.source, package.model_id)
+
+    def _delete_model(self, source: str, model_id: str | None) -> None:
+        """Delete the files of a model on this machine; those on a server are marked for its own `mlflow gc`."""
+        if path := local_path(source):
             shutil.rmtree(path, ignore_errors=True)
-        if copy.model_id and not shared:
-            self._client.delete_logged_model(copy.model_id)
+        if model_id:
+            self._client.delete_logged_model(model_id)
 
     def open_runs(self) -> list[OpenRun]:
         """Return the runs of all experiments that were begun and not ended."""
@@ -210,6 +260,15 @@ class RegistryCleaner:
 
         logging.getLogger("mlflow").setLevel(logging.WARNING)
         return MlflowClient(tracking_uri=self._uri, registry_uri=self._uri)
+
+
+def _model_of(source: str) -> str | None:
+    """Return the id of the logged model whose artifacts lie at an address.
+
+    MLflow's database takes the id of a version's model and keeps it nowhere; only the address still names it.
+    """
+    found = re.search(r"/models/(m-[0-9a-f]+)/", f"{source}/")
+    return found[1] if found else None
 
 
 def _removed_name(author: str, experiment_id: str) -> str:

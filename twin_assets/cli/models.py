@@ -23,7 +23,7 @@ def promote(
     author: AuthorArgument,
     version: Annotated[str, typer.Argument(help="Version number in the registry, as `twin models` shows it.")],
     reason: Annotated[str | None, typer.Option(help="Why, in a sentence; kept with the version.")] = None,
-    force: Annotated[bool, typer.Option(help="Promote it although a check of it did not pass.")] = False,
+    force: Annotated[bool, typer.Option(help="Promote it although something is known against it.")] = False,
 ) -> None:
     """Make a registered version the champion by hand, or approve a candidate, and write down that a person did."""
     from twin_assets.console.models import promote_version
@@ -59,8 +59,9 @@ def estimate(
 def rollback(
     author: AuthorArgument,
     reason: Annotated[str, typer.Option(help="Why, in a sentence; kept with both versions.")],
+    force: Annotated[bool, typer.Option(help="Go back although something is known against that version.")] = False,
 ) -> None:
     """Make the champion before the champion again; the gate does not undo it."""
     from twin_assets.console.models import roll_back_champion
 
-    roll_back_champion(author, reason=reason)
+    roll_back_champion(author, reason=reason, force=force)

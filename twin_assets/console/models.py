@@ -4,16 +4,17 @@ import getpass
 from typing import Any
 
 from resources.artifacts import ArtifactStore
-from resources.tracker import CHAMPION, ModelVersion, Tracker, registered_name
+from resources.tracker import CHAMPION, PREVIOUS, ModelVersion, Tracker, registered_name
 from twin_assets.collection.authors import load_author
 from twin_assets.console.instance import local_instance
 from twin_assets.console.saying import complain, say
 from twin_assets.console.tables import print_rows
 from twin_assets.errors import UserError
-from twin_assets.inference.aliases import BY_A_PERSON, AliasMove, make_champion, roll_back
+from twin_assets.inference.aliases import BY_A_PERSON, AliasMove, describe, make_champion, roll_back
 from twin_assets.inference.card import PROMOTION
-from twin_assets.inference.deletions import deleted_of, documents_there
-from twin_assets.inference.promoting import record_promotion
+from twin_assets.inference.deletions import deleted_of, deletions_verdict, documents_there
+from twin_assets.inference.promoting import DELETIONS_CHECK, record_promotion, report_check
+from twin_assets.inference.registering import checks_against
 from twin_assets.settings import Settings
 
 BY_HAND = "promoted by hand with `twin promote`"
@@ -29,33 +30,36 @@ def promote_version(author: str, version: str, *, reason: str | None = None, for
     versions = {item.version: item for item in tracker.versions(name)}
     if version not in versions:
         raise UserError(f"{name} has no version {version!r}; it has: {', '.join(versions) or 'none yet'}.")
-    if against := _known_against(versions[version], tracker, settings):
-        if not force:
-            raise UserError(
-                f"Against version {version} of {name}: {'; '.join(against)}. Use --force to promote it all the same."
-            )
-        complain(f"Against version {version} of {name}: {'; '.join(against)}.")
+    _demand_insisting(versions[version], author, tracker, settings, force=force)
     why = f"{BY_HAND}: {reason}" if reason else BY_HAND
     moves = make_champion(tracker, name, version, who=f"{_user()}, with `twin promote`", why=why, by=BY_A_PERSON)
     _record(settings, tracker, author, version, moves, why)
     say(f"Version {version} of {name} is the champion now: {tracker.version_url(name, version)}")
 
 
-def roll_back_champion(author: str, *, reason: str) -> None:
+def roll_back_champion(author: str, *, reason: str, force: bool = False) -> None:
     """Make the champion before the champion again, and write down why.
 
     Raises:
-        UserError: If there was none before.
+        UserError: If there was none before; or if something is known against it, and nobody insists.
     """
     settings, tracker, name = _registry(author)
+    versions = tracker.versions(name)
+    if target := next((item for item in versions if PREVIOUS in item.aliases and CHAMPION not in item.aliases), None):
+        _demand_insisting(target, author, tracker, settings, force=force)
     moves = roll_back(tracker, name, who=f"{_user()}, with `twin rollback`", why=reason)
-    champion = next(move for move in moves if move.alias == CHAMPION)
-    version = str(champion.now)
-    _record(settings, tracker, author, version, moves, f"rolled back from version {champion.before}: {reason}")
-    say(
-        f"Version {version} of {name} is the champion again, and not {champion.before}: "
-        f"{tracker.version_url(name, version)}"
-    )
+    champion = next(item for item in tracker.versions(name) if CHAMPION in item.aliases)
+    version, address = champion.version, tracker.version_url(name, champion.version)
+    before = next((move.before for move in moves if move.alias == CHAMPION), None)
+    if before is None:
+        _record(settings, tracker, author, version, moves, champion.tags.get(PROMOTION, reason))
+        say(
+            f"An earlier move of {name} was interrupted, and is finished now: version {version} is the champion. Run "
+            f"this again to go one further back: {address}"
+        )
+        return
+    _record(settings, tracker, author, version, moves, f"rolled back from version {before}: {reason}")
+    say(f"Version {version} of {name} is the champion again, and not {before}: {address}")
 
 
 def show_models(author: str, *, as_json: bool) -> None:
@@ -88,23 +92,50 @@ def _row(version: ModelVersion, tracker: Tracker, there: frozenset[str]) -> dict
     }
 
 
-def _known_against(version: ModelVersion, tracker: Tracker, settings: Settings) -> list[str]:
+def _demand_insisting(version: ModelVersion, author: str, tracker: Tracker, settings: Settings, *, force: bool) -> None:
+    """Tell what is known against a version that is to become the champion.
+
+    Raises:
+        UserError: If there is something, and nobody insists.
+    """
+    if not (against := _known_against(version, author, tracker, settings)):
+        return
+    told = f"Against version {version.version} of {version.name}: {'; '.join(against)}."
+    if not force:
+        raise UserError(f"{told} Use --force to make it the champion all the same.")
+    complain(told)
+
+
+def _known_against(version: ModelVersion, author: str, tracker: Tracker, settings: Settings) -> list[str]:
     """Return what a person should know before they make a version the champion."""
-    against = []
-    if red := version.tags.get("checks_failed"):
-        against.append(f"these of its checks did not pass when it was registered: {red}")
-    deleted = deleted_of(version, tracker, documents_there(ArtifactStore.from_settings(settings)))
-    if deleted:
-        against.append(f"{len(deleted)} of the documents that it was trained on have been deleted since")
-    return against
+    artifacts = ArtifactStore.from_settings(settings)
+    with local_instance(settings) as instance:
+        checks = checks_against(version, author, instance, artifacts)
+    deleted = deleted_of(version, tracker, documents_there(artifacts))
+    return [
+        *([checks] if checks else []),
+        *([f"{len(deleted)} of the documents that it was trained on have been deleted since"] if deleted else []),
+    ]
 
 
 def _record(settings: Settings, tracker: Tracker, author: str, version: str, moves: list[AliasMove], why: str) -> None:
-    address = tracker.version_url(registered_name(author), version)
+    name, artifacts = registered_name(author), ArtifactStore.from_settings(settings)
     with local_instance(settings) as instance:
-        record_promotion(
-            instance, ArtifactStore.from_settings(settings), author, version, moves=moves, reason=why, address=address
+        address = tracker.version_url(name, version)
+        record_promotion(instance, artifacts, author, version, moves=moves, reason=why, address=address)
+        # Nothing runs the checks of a materialization that no run made, and how bad a deleted document is depends on
+        # which version is the champion.
+        deletions = deletions_verdict(name, tracker, documents_there(artifacts))
+        report_check(
+            instance,
+            DELETIONS_CHECK,
+            author,
+            passed=deletions.passed,
+            blocking=False,
+            severity=deletions.severity,
+            description=deletions.description,
         )
+    describe(tracker, name)
 
 
 def _registry(author: str) -> tuple[Settings, Tracker, str]:

@@ -1,9 +1,9 @@
-"""Which versions of a registered model may go."""
+"""Which versions of a registered model may go, and which packages are of none."""
 
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
-from resources.registry_cleaning import RegistryCopy
+from resources.registry_cleaning import Package, RegistryCopy
 
 
 def removable_versions(
@@ -35,3 +35,22 @@ def removable_versions(
 def shares_its_copy(copy: RegistryCopy, copies: Sequence[RegistryCopy]) -> bool:
     """Return whether another version names the same folder: then only the version goes."""
     return any(other.source == copy.source and other.version != copy.version for other in copies)
+
+
+def lost_packages(
+    packages: Sequence[Package], copies: Sequence[RegistryCopy], *, younger_than: timedelta, now: datetime
+) -> list[Package]:
+    """Return the packages that no version names: of registrations that were killed, or versions deleted half.
+
+    Args:
+        packages: All there are.
+        copies: All versions, listed after the packages: one that was made between is not lost.
+        younger_than: Age up to which all are kept, longer than any registration takes.
+        now: The time.
+    """
+    named = {copy.model_id for copy in copies} | {copy.source for copy in copies}
+    return [
+        package
+        for package in packages
+        if not {package.model_id, package.source} & named and now - package.created_at > younger_than
+    ]

@@ -1,7 +1,8 @@
 """Moving the aliases of an author's model, and what is told of each move.
 
 Whoever moves an alias, the gate or a person, does it here: so that `previous` is always the champion before, and no
-champion is without a reason. Whether one deserves it is decided in `evaluation.promotion`.
+champion is without a reason. Whether one deserves it is decided in `evaluation.promotion`. Callers tell of the moves
+first and write the model cards last, because a card may fail, and a repeated step finds no move to tell of.
 """
 
 import dagster as dg
@@ -86,13 +87,15 @@ def make_champion(tracker: Tracker, name: str, version: str, *, who: str, why: s
         tracker.remove_tag(name, version, ROLLED_BACK)
     tracker.set_tags(name, version, {**tags, CHAMPION_BEFORE: before or ""})
     moves = _moved(tracker, name, PREVIOUS, before, who=who, why=f"version {version} took its place") if before else []
-    moves += _moved(tracker, name, CHAMPION, version, who=who, why=why)
-    describe(tracker, name)
-    return moves
+    return moves + _moved(tracker, name, CHAMPION, version, who=who, why=why)
 
 
 def roll_back(tracker: Tracker, name: str, *, who: str, why: str) -> list[AliasMove]:
     """Make the champion before the champion again, and keep the gate from undoing it.
+
+    Returns:
+        The aliases that moved. `champion` is not among them where both aliases pointed to one version: a move that was
+        interrupted left them so, and nobody can tell who meant which version. Then that move is finished, and no more.
 
     Raises:
         UserError: If there is no champion, or none was before it.
@@ -105,6 +108,9 @@ def roll_back(tracker: Tracker, name: str, *, who: str, why: str) -> list[AliasM
         raise UserError(
             f"{name} had no champion before version {champion}: choose a version with `twin promote` instead."
         )
+    if previous == champion:
+        further = _champion_before(versions, champion)
+        return _moved(tracker, name, PREVIOUS, further, who=who, why="an interrupted move was finished")
     tracker.set_tags(name, champion, {ROLLED_BACK: why})
     tracker.set_tags(
         name,
@@ -117,19 +123,13 @@ def roll_back(tracker: Tracker, name: str, *, who: str, why: str) -> list[AliasM
     )
     moves = _moved(tracker, name, CHAMPION, previous, who=who, why=why)
     further = _champion_before(tracker.versions(name), previous)
-    moves += _moved(tracker, name, PREVIOUS, further, who=who, why=f"version {previous} is the champion again")
-    describe(tracker, name)
-    return moves
+    return moves + _moved(tracker, name, PREVIOUS, further, who=who, why=f"version {previous} is the champion again")
 
 
 def describe(tracker: Tracker, name: str) -> None:
-    """Write the model card of every version whose place or verdict may have changed: those with an alias, or once."""
+    """Write the model card of every version anew, once its aliases have moved and the moves are told."""
     for version in tracker.versions(name):
-        tracker.describe(name, version.version, model_card(version, run_url=_run_url(tracker, version)))
-
-
-def _run_url(tracker: Tracker, version: ModelVersion) -> str | None:
-    return tracker.run_url(version.run_id) if version.run_id else None
+        tracker.describe(name, version.version, model_card(version))
 
 
 def _champion_before(versions: list[ModelVersion], champion: str) -> str | None:

@@ -78,10 +78,7 @@ def registered_model(
             approve_with=_approval(project, author, candidate.version),
             seed=project.seed,
         )
-        moves = _follow(decision, candidate, champion, tracker, who=f"the promotion gate, in run {context.run_id[:8]}")
-        for move in moves:
-            address = tracker.version_url(name, move.now or candidate.version)
-            context.log_event(move.observation(author, address=address))
+        _follow(context, decision, candidate, champion, tracker)
         champion_version = candidate.version if decision.promote else champion.version if champion else None
         registration = Registration(
             author=author,
@@ -122,18 +119,28 @@ def registered_model(
 
 
 def _follow(
-    decision: Verdict, candidate: ModelVersion, champion: ModelVersion | None, tracker: Tracker, *, who: str
-) -> list[AliasMove]:
-    """Move the aliases as the gate decided, and write its verdict on the candidate; return what moved."""
+    context: dg.AssetExecutionContext,
+    decision: Verdict,
+    candidate: ModelVersion,
+    champion: ModelVersion | None,
+    tracker: Tracker,
+) -> None:
+    """Move the aliases as the gate decided, tell of the moves, and write its verdict on the candidate."""
     name, version = candidate.name, candidate.version
-    moves = make_candidate(tracker, name, version, who=who, why="it is the better of what was trained last")
+    who = f"the promotion gate, in run {context.run_id[:8]}"
+
+    def tell(moves: list[AliasMove]) -> None:
+        # At once: a step that is repeated finds the alias moved, and has nothing to tell any more.
+        for move in moves:
+            context.log_event(move.observation(context.partition_key, address=tracker.version_url(name, version)))
+
+    tell(make_candidate(tracker, name, version, who=who, why="it is the better of what was trained last"))
     if champion is None or version != champion.version:
         # A champion keeps the reason why it became one: that it is one already is no news.
         tracker.set_tags(name, version, {PROMOTION: decision.reason})
     if decision.promote:
-        moves += make_champion(tracker, name, version, who=who, why=decision.reason, by=BY_THE_GATE)
+        tell(make_champion(tracker, name, version, who=who, why=decision.reason, by=BY_THE_GATE))
     describe(tracker, name)
-    return moves
 
 
 def _history(

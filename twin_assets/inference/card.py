@@ -14,13 +14,8 @@ DELETED = "deleted_documents"
 STAGE_NAMES = {"sft": "Supervised fine-tuning", "dpo": "Preference optimisation (DPO)"}
 
 
-def model_card(version: ModelVersion, *, run_url: str | None) -> str:
-    """Return the card of a version, in Markdown.
-
-    Args:
-        version: The version, with its tags and aliases.
-        run_url: Where the training's MLflow run can be looked at.
-    """
+def model_card(version: ModelVersion) -> str:
+    """Return the card of a version, in Markdown."""
     tags = version.tags
     aliases = ", ".join(f"**{alias}**" for alias in version.aliases)
     stage = STAGE_NAMES.get(tags.get("stage", ""), tags.get("stage", "a model"))
@@ -38,7 +33,7 @@ def model_card(version: ModelVersion, *, run_url: str | None) -> str:
             "",
             "| | |",
             "|---|---|",
-            *(f"| {name} | {value} |" for name, value in _facts(version, run_url) if value),
+            *(f"| {name} | {value} |" for name, value in _facts(version.tags) if value),
             "",
             "### How to load it",
             "",
@@ -55,8 +50,7 @@ def _flag(tags: dict[str, str]) -> list[str]:
     return [f"> **{tags[DELETED]} of the documents that it was trained on have been deleted since.**", ""]
 
 
-def _facts(version: ModelVersion, run_url: str | None) -> list[tuple[str, str | None]]:
-    tags = version.tags
+def _facts(tags: dict[str, str]) -> list[tuple[str, str | None]]:
     return [
         ("Instruct dataset", _link(tags.get("instruct_dataset"), tags.get("instruct_dataset_url"))),
         ("Preference dataset", _link(tags.get("preference_dataset"), tags.get("preference_dataset_url"))),
@@ -68,12 +62,13 @@ def _facts(version: ModelVersion, run_url: str | None) -> list[tuple[str, str | 
         ("Likeness (Delta)", tags.get("likeness")),
         ("Checks passed", tags.get("checks_passed")),
         ("Checks not passed", tags.get("checks_failed")),
+        ("Checks that had not run", tags.get("checks_missing")),
         ("Checks with a warning", tags.get("checks_warned")),
         ("Code", _link(tags.get("git_commit"), tags.get("git_commit_url")) or f"version {tags.get('code_version')}"),
         ("Chat template", tags.get("chat_template", "")[:12]),
         ("Dagster run", _link(tags.get("dagster_run", "")[:8], tags.get("dagster_run_url"))),
         ("Evaluation", _link("eval_report", tags.get("eval_report_url"))),
-        ("MLflow run", _link("metrics, parameters and plots", run_url)),
+        ("MLflow run", _link("metrics, parameters and plots", tags.get("mlflow_run_url"))),
     ]
 
 

@@ -10,12 +10,11 @@ from resources.artifacts import ArtifactStore
 from resources.io_managers import EVERY_AUTHOR
 from resources.model_package import checkpoint_in, packaging_hash
 from resources.registry import PACKAGING
-from resources.tracker import CANDIDATE, CHAMPION, ModelVersion, Tracker, registered_name
-from twin_assets.checks import none_of, verdict
+from resources.tracker import CANDIDATE, ModelVersion, Tracker, registered_name
+from twin_assets.checks import verdict
 from twin_assets.documents import CleanedDocument
 from twin_assets.inference.assets import STAGES, registered_model
-from twin_assets.inference.card import DELETED
-from twin_assets.inference.deletions import deleted_of, ids_of
+from twin_assets.inference.deletions import deletions_verdict, ids_of
 from twin_assets.partitions import authors_partitions
 from twin_assets.training.manifest import ManifestError, verify_manifest
 
@@ -65,21 +64,5 @@ def no_version_knows_a_deleted_document(
     Every version is looked at, not only the newest: each can be promoted. A champion among them is an error, because it
     answers with words that were withdrawn.
     """
-    name = registered_name(context.partition_key)
     there = ids_of(cleaned_documents.values())
-    flagged, of_champion = [], False
-    for version in tracker.versions(name):
-        gone = deleted_of(version, tracker, there)
-        if gone is None:
-            flagged.append(f"version {version.version} does not tell what it was trained on")
-            continue
-        if str(len(gone)) != version.tags.get(DELETED, "0"):
-            tracker.set_tags(name, version.version, {DELETED: str(len(gone))})
-        if gone:
-            of_champion = of_champion or CHAMPION in version.aliases
-            flagged.append(f"version {version.version} was trained on {len(gone)}, {gone[0]} for one")
-    return none_of(
-        flagged,
-        what="version that knows a deleted document",
-        severity=dg.AssetCheckSeverity.ERROR if of_champion else dg.AssetCheckSeverity.WARN,
-    )
+    return deletions_verdict(registered_name(context.partition_key), tracker, there)

@@ -21,6 +21,7 @@ from twin_assets.reporting import data_version
 
 REGISTERED_MODEL = dg.AssetKey("registered_model")
 BLOCKING_CHECKS = ("registered_is_what_was_trained",)
+DELETIONS_CHECK = dg.AssetCheckKey(REGISTERED_MODEL, "no_version_knows_a_deleted_document")
 DATA_VERSION = "dagster/data_version"
 
 

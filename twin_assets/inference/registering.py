@@ -8,12 +8,13 @@ from resources.artifacts import ArtifactStore
 from resources.source_code import commit_of
 from resources.tracker import ModelVersion, Tracker, registered_name
 from twin_assets.documents import BaseModelRef
+from twin_assets.errors import UserError
 from twin_assets.evaluation import checks as evaluation_checks
 from twin_assets.evaluation.promotion import CheckState
 from twin_assets.evaluation.reports import EvalReport, ModelScores
 from twin_assets.inference.check_states import check_states
 from twin_assets.training import checks as training_checks
-from twin_assets.training.manifest import Manifest
+from twin_assets.training.manifest import Manifest, ManifestError
 
 DATASETS = {"sft": "instruct_dataset", "dpo": "preference_dataset"}
 """What each stage is trained on."""
@@ -30,6 +31,30 @@ def states_of_checks(instance: dg.DagsterInstance, stage: str, author: str) -> t
     assets = (f"{stage}_checkpoint", "eval_report")
     wanted = [spec for spec in gate_checks() if spec.asset_key.to_user_string() in assets]
     return check_states(instance, wanted, author, assets=assets)
+
+
+def checks_against(
+    version: ModelVersion, author: str, instance: dg.DagsterInstance, artifacts: ArtifactStore
+) -> str | None:
+    """Return which checks speak against a version, in words, None if none does; the gate asks for no others.
+
+    Where the checkpoint is in the store, it is how they stand now. Of another, only its tags still tell.
+    """
+    stage = version.tags.get("stage", "")
+    if version.tags.get("checkpoint") == _present(f"{stage}_checkpoint", author, artifacts):
+        red = [check.name for check in states_of_checks(instance, stage, author) if not check.is_green]
+        return f"these of its checks failed or have not run: {', '.join(red)}" if red else None
+    blocking = {f"{spec.asset_key.to_user_string()}: {spec.name}" for spec in gate_checks() if spec.blocking}
+    missing = [name for name in version.tags.get("checks_missing", "").split(", ") if name in blocking]
+    red = [name for name in (version.tags.get("checks_failed"), *missing) if name]
+    return f"these of its checks had failed or not run when it was registered: {', '.join(red)}" if red else None
+
+
+def _present(checkpoint: str, author: str, artifacts: ArtifactStore) -> str | None:
+    try:
+        return artifacts.manifest(checkpoint, author).data_version
+    except ManifestError:
+        return None
 
 
 def registered_versions(
@@ -77,10 +102,9 @@ def _register(
     tracker: Tracker,
 ) -> ModelVersion:
     author = context.partition_key
-    below = next(
-        (item for item in reversed(there) if item.tags.get("checkpoint") == manifest.spec.base_model_version), None
-    )
+    below = _below(stage, author, manifest, there, base_model)
     trained_on = _trained_on(stage, manifest, below, base_model, artifacts, tracker)
+    base = _base(below, base_model)
     trained_by = tracker.find_run(author, tag="spec_hash", value=manifest.spec_hash)
     # The registry wants a run: where that of the training is gone, one that does nothing but register stands in.
     run_id = trained_by or tracker.start_run(
@@ -90,19 +114,20 @@ def _register(
         registered_name(author),
         artifacts.folder(f"{stage}_checkpoint", author),
         run_id=run_id,
-        description=f"{stage.upper()} of {_name(base_model)} on the writings of {author}.",
+        description=f"{stage.upper()} of {base['base_model_name']} on the writings of {author}.",
         tags={
-            **_origin(stage, author, manifest, below, base_model, tracker),
+            **_origin(stage, author, manifest, below, tracker),
+            **base,
             **_scores(report.scores_of(stage)),
             **_checks(states_of_checks(context.instance, stage, author)),
-            "documents": str(len(manifest.trained_on or ())),
+            "documents": str(len(trained_on[stage])),
             "rows": str(int(manifest.metrics.get("train_rows", 0))),
             "dagster_run": context.run_id,
             "dagster_run_url": tracker.dagster_run_url(context.run_id),
             "mlflow_run_url": tracker.run_url(run_id),
         },
-        base_model=_name(base_model),
-        licence=base_model.licence,
+        base_model=base["base_model_name"],
+        licence=base["base_model_licence"],
         trained_on=trained_on,
         metrics=_figures(report.scores_of(stage)),
     )
@@ -111,15 +136,39 @@ def _register(
     return version
 
 
+def _below(
+    stage: str, author: str, manifest: Manifest, there: list[ModelVersion], base_model: BaseModelRef
+) -> ModelVersion | None:
+    """Return the registered version that a checkpoint was trained from, None if it was trained from the base model.
+
+    Raises:
+        UserError: If it is neither: then nobody could tell all the documents that the checkpoint knows.
+    """
+    ground = manifest.spec.base_model_version
+    below = next((item for item in reversed(there) if item.tags.get("checkpoint") == ground), None)
+    if below is None and ground != base_model.version:
+        raise UserError(
+            f"{stage}_checkpoint of {author} was trained from a model that is neither registered nor the present base "
+            f"model: build {stage}_checkpoint first."
+        )
+    return below
+
+
+def _base(below: ModelVersion | None, base_model: BaseModelRef) -> dict[str, str]:
+    """Return the tags of the base model: those of the version below, which may be of an earlier one, or the present."""
+    if below is not None:
+        return {tag: below.tags[tag] for tag in ("base_model", "base_model_name", "base_model_licence")}
+    return {
+        "base_model": base_model.version,
+        "base_model_name": base_model.location.rsplit("/", 1)[-1],
+        "base_model_licence": base_model.licence,
+    }
+
+
 def _origin(
-    stage: str,
-    author: str,
-    manifest: Manifest,
-    below: ModelVersion | None,
-    base_model: BaseModelRef,
-    tracker: Tracker,
+    stage: str, author: str, manifest: Manifest, below: ModelVersion | None, tracker: Tracker
 ) -> dict[str, str]:
-    """Return what a checkpoint was made of: its datasets, those of the version below it, base model and code."""
+    """Return what a checkpoint was made of: its datasets, those of the version below it, and code."""
     datasets = {DATASETS[stage]: manifest.spec.dataset_version}
     if below is not None and "instruct_dataset" in below.tags:
         datasets["instruct_dataset"] = below.tags["instruct_dataset"]
@@ -136,9 +185,6 @@ def _origin(
         "code_version": manifest.spec.code_version,
         **({"git_commit": commit.text} if commit else {}),
         **({"git_commit_url": commit.url} if commit and commit.url else {}),
-        "base_model": base_model.version,
-        "base_model_name": _name(base_model),
-        "base_model_licence": base_model.licence,
         "chat_template": manifest.spec.chat_template_hash,
         "chat_template_name": manifest.spec.chat_template,
     }
@@ -152,19 +198,33 @@ def _trained_on(
     artifacts: ArtifactStore,
     tracker: Tracker,
 ) -> dict[str, list[str]]:
-    """Return the ids of the documents that a checkpoint knows, by stage: its own, and of what it was made from."""
-    known = {stage: list(manifest.trained_on or ())}
+    """Return the ids of the documents that a checkpoint knows, by stage: its own, and of what it was made from.
+
+    Raises:
+        UserError: If one of these does not tell: a document deleted since would never be noticed.
+    """
+    known = {stage: _told_by(manifest, f"{stage}_checkpoint")}
     if below is not None:
-        known["below"] = sorted(tracker.trained_on(below) or ())
+        ids = tracker.trained_on(below)
+        if ids is None:
+            raise UserError(
+                f"Version {below.version} of {below.name}, which {stage}_checkpoint was trained from, does not tell "
+                "what it was trained on: delete that version in MLflow, and it is registered anew."
+            )
+        known["below"] = sorted(ids)
     elif base_model.revision is None:
         # A base model that was trained here: on every author's documents.
         of_base = artifacts.manifest("base_model")
-        known["base_model"] = list(of_base.trained_on or ()) if of_base.data_version == base_model.version else []
+        if of_base.data_version != base_model.version:
+            raise UserError("The base model in the store is not the one that was recorded: build base_model first.")
+        known["base_model"] = _told_by(of_base, "base_model")
     return known
 
 
-def _name(base_model: BaseModelRef) -> str:
-    return base_model.location.rsplit("/", 1)[-1]
+def _told_by(manifest: Manifest, asset: str) -> list[str]:
+    if manifest.trained_on is None:
+        raise UserError(f"{asset} does not tell what it was trained on: build {asset} anew first.")
+    return list(manifest.trained_on)
 
 
 def _scores(scores: ModelScores) -> dict[str, str]:
@@ -186,7 +246,5 @@ def _checks(states: Iterable[CheckState]) -> dict[str, str]:
     """Return the checks by how they stood when the version was registered; a kind that has none has no tag."""
     by_state: dict[str, list[str]] = {}
     for check in states:
-        kind = {"passed": "checks_passed", "warned": "checks_warned"}.get(check.state, "checks_failed")
-        missing = " (has not run)" if check.state == "missing" else ""
-        by_state.setdefault(kind, []).append(f"{check.name}{missing}")
+        by_state.setdefault(f"checks_{check.state}", []).append(check.name)
     return {kind: ", ".join(names) for kind, names in by_state.items()}

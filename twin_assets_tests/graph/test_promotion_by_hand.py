@@ -8,6 +8,7 @@ from small_author import AUTHOR, TINY, Place
 
 from twin_assets.console.models import promote_version, roll_back_champion, show_models
 from twin_assets.errors import UserError
+from twin_assets.inference.promoting import report_check
 from twin_assets.inference.registration import Registration
 
 
@@ -129,7 +130,10 @@ def test_something_known_against_a_version_has_to_be_insisted_on(place, monkeypa
     monkeypatch.setenv("TWIN_HOME", str(place.settings.home))
     monkeypatch.setenv("TWIN_AUTHORS_DIR", str(place.settings.authors_dir))
     other = "2" if registration_of(place).champion == "1" else "1"
-    place.resource("tracker").set_tags(f"twin-{AUTHOR}", other, {"checks_failed": "sft_checkpoint: manifest_is_whole"})
+    stage = next(stage for stage, version in registration_of(place).versions.items() if version == other)
+    check = dg.AssetCheckKey(dg.AssetKey(f"{stage}_checkpoint"), "manifest_is_whole")
+    with place.instance() as instance:
+        report_check(instance, check, AUTHOR, passed=False, blocking=True)
     with pytest.raises(UserError, match=r"manifest_is_whole.*Use --force"):
         promote_version(AUTHOR, other)
     promote_version(AUTHOR, other, force=True)

@@ -1,6 +1,7 @@
 """The daily housekeeping: its decisions by themselves, and its job on real stores, with and without a dry run."""
 
 import os
+import sqlite3
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -161,26 +162,30 @@ def report(result: dg.ExecuteInProcessResult, op: str) -> dict[str, object]:
     return {key: value.value for key, value in event.step_output_data.metadata.items()}
 
 
+def register(tracker: Tracker, checkpoint: Path, data_version: str) -> None:
+    put(checkpoint / "model.safetensors")
+    (checkpoint / "config.json").write_text('{"architectures": ["LlamaForCausalLM"]}')
+    (checkpoint / "tokenizer_config.json").write_text('{"tokenizer_class": "PreTrainedTokenizerFast"}')
+    run_id = tracker.start_run("sft_checkpoint", author="ann", tags={})
+    tracker.register(
+        registered_name("ann"),
+        checkpoint,
+        run_id=run_id,
+        tags={"checkpoint": data_version},
+        description="A version.",
+        base_model="tiny",
+        licence="none",
+        trained_on={},
+    )
+    tracker.finish_run(run_id)
+
+
 @pytest.fixture
 def tracker(settings, tmp_path) -> Tracker:
     """Four versions of a model, of which the second is the champion."""
     tracker = Tracker.from_settings(settings)
     for number in range(1, 5):
-        run_id = tracker.start_run("sft_checkpoint", author="ann", tags={})
-        checkpoint = put(tmp_path / f"checkpoint-{number}" / "model.safetensors").parent
-        (checkpoint / "config.json").write_text('{"architectures": ["LlamaForCausalLM"]}')
-        (checkpoint / "tokenizer_config.json").write_text('{"tokenizer_class": "PreTrainedTokenizerFast"}')
-        tracker.register(
-            registered_name("ann"),
-            checkpoint,
-            run_id=run_id,
-            tags={"checkpoint": f"v{number}"},
-            description="A version.",
-            base_model="tiny",
-            licence="none",
-            trained_on={},
-        )
-        tracker.finish_run(run_id)
+        register(tracker, tmp_path / f"checkpoint-{number}", f"v{number}")
     tracker.set_alias(registered_name("ann"), CHAMPION, "2")
     return tracker
 
@@ -205,6 +210,72 @@ def test_the_job_deletes_old_versions_with_their_copies_and_never_the_champion(s
     for op, at_least in (("old_versions", 10), ("left_by_killed_runs", 25)):
         assert report(looked, op)["bytes"] == report(done, op)["bytes"] >= at_least
         assert report(looked, op)["dry_run"] is True
+
+
+def test_a_version_that_becomes_champion_after_the_listing_stays(settings, tracker, monkeypatch):
+    listed = RegistryCleaner.copies
+
+    def copies_and_then_a_promotion(cleaner, name=None):
+        found = listed(cleaner, name)
+        tracker.set_alias("twin-ann", CHAMPION, "1")
+        return found
+
+    monkeypatch.setattr(RegistryCleaner, "copies", copies_and_then_a_promotion)
+    with dg.DagsterInstance.ephemeral() as instance:
+        done = keep_house(settings, instance, dry_run=False)
+    assert {version.version: version.aliases for version in tracker.versions("twin-ann")} == {
+        "1": [CHAMPION],
+        # Champion when it was listed: the next run looks at it anew.
+        "2": [],
+        "4": [],
+    }
+    assert Path(tracker._client.get_model_version("twin-ann", "1").source.removeprefix("file://")).is_dir()
+    assert report(done, "old_versions")["deleted"] == 1
+
+
+def test_the_models_of_others_on_the_same_mlflow_are_left_alone(settings, tracker):
+    client = tracker._client
+    client.create_registered_model("weather")
+    for _ in range(3):
+        client.create_model_version("weather", source="/somewhere/else")
+    with dg.DagsterInstance.ephemeral() as instance:
+        keep_house(settings, instance, dry_run=False)
+    assert [version.version for version in tracker.versions("weather")] == ["1", "2", "3"]
+
+
+def test_what_killed_registrations_stored_is_deleted_after_a_week(settings, tracker, tmp_path, monkeypatch):
+    def killed(*_, **__):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(tracker._client, "create_model_version", killed)
+        for name in ("lost long ago", "lost today"):
+            with pytest.raises(KeyboardInterrupt):
+                register(tracker, tmp_path / name, name)
+    packages = {Path(package.source) for package in RegistryCleaner(tracker).packages()}
+    of_versions = {Path(copy.source) for copy in RegistryCleaner(tracker).copies()}
+    assert len(packages) == len(of_versions) + 2
+    today = max(packages - of_versions, key=lambda path: path.stat().st_mtime)
+    [long_ago] = packages - of_versions - {today}
+    with sqlite3.connect(settings.home / "mlflow" / "mlflow.db") as database:
+        # All but one were stored ten days ago, those of the versions, too.
+        ten_days = 10 * 86_400_000
+        database.execute(
+            "UPDATE logged_models SET creation_timestamp_ms = creation_timestamp_ms - ? WHERE model_id != ?",
+            (ten_days, today.parent.name),
+        )
+    with dg.DagsterInstance.ephemeral() as instance:
+        keep_house(settings, instance, dry_run=True)
+        assert long_ago.is_dir()
+        done = keep_house(settings, instance, dry_run=False)
+        again = keep_house(settings, instance, dry_run=False)
+    kept = {Path(copy.source) for copy in RegistryCleaner(tracker).copies()}
+    assert len(kept) == 2
+    assert {path for path in packages if path.exists()} == {*kept, today}
+    # The others are marked as deleted in MLflow: that is what its `mlflow gc` goes by, on a server.
+    assert {Path(package.source) for package in RegistryCleaner(tracker).packages()} == {*kept, today}
+    assert report(done, "old_versions")["deleted"] == 3
+    assert report(again, "old_versions")["deleted"] == 0
 
 
 def test_a_run_of_mlflow_whose_dagster_run_has_ended_is_marked_killed_and_one_that_goes_on_is_left(settings, tracker):

@@ -11,11 +11,13 @@ import dagster as dg
 import pytest
 
 from resources.artifacts import ArtifactStore
+from resources.io_managers import write_rows
 from resources.project import Project
 from resources.tracker import Tracker
-from twin_assets.documents import BaseModelRef
+from twin_assets.documents import BaseModelRef, CleanedDocument
 from twin_assets.evaluation.reports import EvalReport, ModelScores
 from twin_assets.evaluation.stylometry import style_profile
+from twin_assets.inference import aliases
 from twin_assets.inference.assets import STAGES, registered_model
 from twin_assets.inference.promoting import report_check
 from twin_assets.inference.registering import gate_checks
@@ -27,6 +29,23 @@ from twin_assets.training.spec import TrainingSpec
 from twin_assets_tests.evaluation.conftest import scores_of
 
 BASE_MODEL = BaseModelRef(location="hub/base", revision="main", licence="mit", version="base-1", n_parameters=None)
+
+
+def document(name: str) -> CleanedDocument:
+    return CleanedDocument(
+        document_id=name,
+        author="ann",
+        category="posts",
+        platform="blog",
+        url=None,
+        title=None,
+        text="The tide.",
+        language="en",
+        published_at=None,
+        content_hash="0",
+        duplicate_of=None,
+        n_words=2,
+    )
 
 
 def tiny_model(folder: Path) -> Path:
@@ -76,6 +95,8 @@ class Serving:
     instance: dg.DagsterInstance
     model: Path
     """A real model, whose configuration and tokenizer every checkpoint has."""
+    base_model: BaseModelRef = BASE_MODEL
+    """The base model that is in the store."""
     events: list[Any] = field(default_factory=list)
     """What the last registration logged besides its result."""
 
@@ -84,7 +105,12 @@ class Serving:
         return f"twin-{self.author}"
 
     def train(
-        self, stage: str, weights: str | None, *, trained_on: tuple[str, ...] = ("d1", "d2"), base: str = "base-1"
+        self,
+        stage: str,
+        weights: str | None,
+        *,
+        trained_on: tuple[str, ...] | None = ("d1", "d2"),
+        base: str = "base-1",
     ) -> Manifest:
         """Put a checkpoint into the store, as a training would; with the real model's weights, if none are given."""
         folder = self.artifacts.folder(f"{stage}_checkpoint", self.author)
@@ -107,11 +133,17 @@ class Serving:
         self.checked(f"{stage}_checkpoint")
         return manifest
 
-    def checked(self, asset: str, **failed: dg.AssetCheckSeverity) -> None:
+    def keep(self, *documents: str) -> None:
+        """Let these be all the documents there are."""
+        path = self.artifacts.path("cleaned_documents", self.author, ".parquet")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_rows(path, [document(name) for name in documents])
+
+    def checked(self, asset: str, *, only_blocking: bool = False, **failed: dg.AssetCheckSeverity) -> None:
         """Record that an asset was materialized and that its checks ran; all passed, but for those named."""
         self.instance.report_runless_asset_event(dg.AssetMaterialization(asset, partition=self.author))
         for spec in gate_checks():
-            if spec.asset_key == dg.AssetKey(asset):
+            if spec.asset_key == dg.AssetKey(asset) and (spec.blocking or not only_blocking):
                 report_check(
                     self.instance,
                     spec.key,
@@ -141,19 +173,21 @@ class Serving:
     def register_as_reported(self, report: EvalReport) -> Registration:
         """Materialize the asset and store what it returns, as its IO manager would."""
         context = dg.build_asset_context(partition_key=self.author, instance=self.instance)
-        result = registered_model(
-            context,
-            eval_report=report.model_copy(update={"author": self.author}),
-            style_profile={self.author: style_profile(self.author, ["It is not that the tide was late. " * 80])},
-            base_model=BASE_MODEL,
-            project=self.project,
-            artifacts=self.artifacts,
-            tracker=self.tracker,
-        )
+        try:
+            result = registered_model(
+                context,
+                eval_report=report.model_copy(update={"author": self.author}),
+                style_profile={self.author: style_profile(self.author, ["It is not that the tide was late. " * 80])},
+                base_model=self.base_model,
+                project=self.project,
+                artifacts=self.artifacts,
+                tracker=self.tracker,
+            )
+        finally:
+            self.events = list(context.op_execution_context.get_events())
         self.artifacts.write_text(
             self.artifacts.path("registered_model", self.author, ".json"), result.value.model_dump_json()
         )
-        self.events = list(context.op_execution_context.get_events())
         return result.value
 
     def aliases(self) -> dict[str, str]:
@@ -217,3 +251,22 @@ def serving(tracker: Tracker, model: Path, tmp_path: Path, request: pytest.Fixtu
 @pytest.fixture
 def make_report() -> Callable[..., EvalReport]:
     return report_with
+
+
+@pytest.fixture
+def killed_before_previous(monkeypatch) -> Callable[[Callable[[], Any]], None]:
+    """Call something that moves aliases, and kill it when it is about to move `previous`."""
+    moved = aliases._moved
+
+    def killed(tracker: Tracker, name: str, alias: str, *rest: Any, **told: Any) -> list[aliases.AliasMove]:
+        if alias == "previous":
+            raise KeyboardInterrupt
+        return moved(tracker, name, alias, *rest, **told)
+
+    def call(what: Callable[[], Any]) -> None:
+        with monkeypatch.context() as patch:
+            patch.setattr(aliases, "_moved", killed)
+            with pytest.raises(KeyboardInterrupt):
+                what()
+
+    return call

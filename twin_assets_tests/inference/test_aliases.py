@@ -3,6 +3,7 @@
 import dagster as dg
 import pytest
 
+from resources.tracker import Tracker
 from twin_assets.errors import UserError
 from twin_assets.inference.aliases import BY_A_PERSON, make_champion, roll_back
 
@@ -27,20 +28,56 @@ def back(serving, why="it talks nonsense"):
 
 def test_the_gate_tells_of_every_alias_that_it_moves_with_from_to_who_and_why(three):
     observations = [event for event in three.events if isinstance(event, dg.AssetObservation)]
-    told = {event.metadata["alias"].value: event.metadata for event in observations}
-    assert {alias: (of["from"].value, of["to"].value) for alias, of in told.items()} == {
+    by_alias = {event.metadata["alias"].value: event.metadata for event in observations}
+    assert {alias: (of["from"].value, of["to"].value) for alias, of in by_alias.items()} == {
         "candidate": ("2", "3"),
         "previous": ("none", "2"),
         "champion": ("2", "3"),
     }
-    assert "the promotion gate, in run" in told["champion"]["who"].value
-    assert "beats the champion" in told["champion"]["why"].value
+    assert "the promotion gate, in run" in by_alias["champion"]["who"].value
+    assert "beats the champion" in by_alias["champion"]["why"].value
     assert {event.partition for event in observations} == {three.author}
 
 
 def test_a_registration_that_moves_nothing_tells_of_nothing(three, make_report):
     three.register(make_report("dpo", sft=3.2, dpo=2.5))
     assert [event for event in three.events if isinstance(event, dg.AssetObservation)] == []
+
+
+def told(serving):
+    """Return which aliases the last registration told of, and where each points to since."""
+    return {
+        event.metadata["alias"].value: event.metadata["to"].value
+        for event in serving.events
+        if isinstance(event, dg.AssetObservation)
+    }
+
+
+def test_a_version_whose_training_run_mlflow_has_let_go_stands_in_no_promotion_s_way(three, make_report):
+    [lost] = {item.run_id for item in three.tracker.versions(three.name) if item.version == "1"}
+    three.tracker._client.delete_run(lost)
+    # What `mlflow gc` does with it.
+    three.tracker._client._tracking_client.store._hard_delete_run(lost)
+    three.train("dpo", "still better weights")
+    assert three.register(make_report("dpo", sft=3.2, dpo=2.0)).champion == "4"
+    assert told(three) == {"candidate": "4", "previous": "3", "champion": "4"}
+    client = three.tracker._client
+    cards = {number: client.get_model_version(three.name, number).description for number in ("1", "4")}
+    assert "**champion**" in cards["4"]
+    assert f"]({three.tags('1')['mlflow_run_url']})" in cards["1"]
+
+
+def test_a_champion_is_told_of_though_its_card_cannot_be_written(three, make_report, monkeypatch):
+    three.train("dpo", "still better weights")
+
+    def fails(*_):
+        raise ConnectionError("the registry is away")
+
+    monkeypatch.setattr(Tracker, "describe", fails)
+    with pytest.raises(ConnectionError, match="is away"):
+        three.register(make_report("dpo", sft=3.2, dpo=2.0))
+    assert three.champions() == ["4"]
+    assert told(three) == {"candidate": "4", "previous": "3", "champion": "4"}
 
 
 def test_a_rollback_makes_the_champion_before_champion_and_leaves_none_before_the_first(three):
@@ -81,6 +118,33 @@ def test_a_person_may_promote_again_what_was_rolled_back(three):
     promote(three, "3")
     assert three.aliases() == {"candidate": "3", "champion": "3", "previous": "2"}
     assert "rolled_back" not in three.tags("3")
+
+
+@pytest.mark.parametrize(("promoted", "champion", "previous"), [(False, "2", None), (True, "3", "2")])
+def test_a_rollback_that_was_interrupted_is_finished_by_the_next_and_blames_nobody_else(
+    three, killed_before_previous, promoted, champion, previous
+):
+    if promoted:
+        promote(three, "1")
+    killed_before_previous(lambda: back(three))
+    assert three.aliases() == {"candidate": "3", "champion": champion, "previous": champion}
+
+    [move] = back(three, why="again")
+    assert (move.alias, move.before, move.now) == ("previous", champion, previous)
+    assert three.champions() == [champion]
+    assert three.aliases().get("previous") == previous
+    assert "rolled_back" not in three.tags(champion)
+    assert "it talks nonsense" in three.tags(champion)["promotion"]
+
+
+def test_a_rollback_after_an_interrupted_promotion_restores_previous_and_the_next_goes_back(three):
+    # Killed between its two moves, a promotion leaves both aliases on the champion that it was about to replace.
+    three.tracker.set_alias(three.name, "previous", "3")
+    back(three)
+    assert three.aliases() == {"candidate": "3", "champion": "3", "previous": "2"}
+    assert "rolled_back" not in three.tags("3")
+    back(three)
+    assert three.aliases() == {"candidate": "3", "champion": "2"}
 
 
 def test_without_a_champion_there_is_nothing_to_roll_back(serving, make_report):

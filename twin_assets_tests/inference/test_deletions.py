@@ -4,31 +4,18 @@ import dagster as dg
 import pytest
 from dagster._core.execution.context.invocation import DirectAssetCheckExecutionContext
 
-from twin_assets.documents import CleanedDocument
 from twin_assets.inference.checks import no_version_knows_a_deleted_document
-
-
-def document(name: str) -> CleanedDocument:
-    return CleanedDocument(
-        document_id=name,
-        author="ann",
-        category="posts",
-        platform="blog",
-        url=None,
-        title=None,
-        text="The tide.",
-        language="en",
-        published_at=None,
-        content_hash="0",
-        duplicate_of=None,
-        n_words=2,
-    )
+from twin_assets_tests.inference.conftest import document
 
 
 def checked(serving, *there: str) -> dg.AssetCheckResult:
     context = DirectAssetCheckExecutionContext(op_execution_context=dg.build_op_context(partition_key=serving.author))
     tables = {serving.author: [document(name) for name in there]}
     return no_version_knows_a_deleted_document(context, cleaned_documents=tables, tracker=serving.tracker)
+
+
+def card(serving, version: str) -> str:
+    return serving.tracker._client.get_model_version(serving.name, version).description
 
 
 @pytest.fixture
@@ -52,6 +39,9 @@ def test_a_champion_that_knows_a_deleted_document_is_an_error(registered):
     assert "version 2 was trained on 1, d3 for one" in (result.description or "")
     assert registered.tags("2")["deleted_documents"] == "1"
     assert "deleted_documents" not in registered.tags("1")
+    assert "**1 of the documents that it was trained on have been deleted since.**" in card(registered, "2")
+    assert "**champion**" in card(registered, "2")
+    assert "deleted since" not in card(registered, "1")
 
 
 def test_a_document_that_only_the_model_below_was_trained_on_counts(registered):
@@ -70,3 +60,4 @@ def test_a_document_that_comes_back_takes_the_flag_away(registered):
     checked(registered, "d1", "d2")
     assert checked(registered, "d1", "d2", "d3").passed
     assert registered.tags("2")["deleted_documents"] == "0"
+    assert "deleted since" not in card(registered, "2")
