@@ -35,18 +35,25 @@ RUN_CONFIG = "run_config.yaml"
 _PROCESSES = multiprocessing.get_context("forkserver")
 _PROCESSES.set_forkserver_preload(
     [
-        "twin_assets.definitions",
+        "twin_assets_tests.worker_processes",
         "twin_assets.training.payload.training",
         "twin_assets.training.payload.sft",
         "twin_assets.training.payload.dpo",
-        "mlflow",
+        "mlflow.store.tracking.sqlalchemy_store",
         "qdrant_client",
         "openvino",
         "sklearn.linear_model",
         "matplotlib.pyplot",
+        "detect_secrets",
+        "phonenumbers",
+        "neosqlite",
+        "datasketch",
+        "semantic_text_splitter",
     ]
 )
-
+_COPIES = multiprocessing.get_context("fork")
+"""For what a run starts: a fork of the run itself. It cannot reach the server it was forked from, and would start, and
+load, another one for each training."""
 
 FORBIDDEN = "Halcyon"
 """The name of a client that no row may tell."""
@@ -110,6 +117,10 @@ class ForkedRunLauncher(RunLauncher, ConfigurableClass):
 
 def _execute(reference: InstanceRef, run_id: str, origin: Any) -> None:
     """Execute a run that was created, as `dagster api execute_run` does, and keep its output beside the instance."""
+    import torch
+
+    # Runs lie side by side on few cores, and their threads would mostly wait for one another.
+    torch.set_num_threads(1)
     with dg.DagsterInstance.from_ref(reference) as instance:
         with (Path(instance.root_directory) / "runs.log").open("a", encoding="utf-8") as log:
             os.dup2(log.fileno(), 1)
@@ -138,7 +149,7 @@ class ForkedTrainer(LocalTrainer):
             spec_file = Path(folder) / "spec.json"
             spec.write(spec_file)
             environment = {**session.get_bootstrap_env_vars(), **self._environment()}
-            process = _PROCESSES.Process(target=_train, args=(str(spec_file), environment))
+            process = _COPIES.Process(target=_train, args=(str(spec_file), environment))
             process.start()
             process.join()
         if process.exitcode:
