@@ -4,10 +4,13 @@ A process is forked from a server that has imported the libraries, so that it co
 What a run does is the project's own code; only how its process begins is ours. Ticks and queues are in `ticking.py`.
 """
 
+import json
 import multiprocessing
 import os
 import sys
 import tempfile
+import time
+from collections.abc import Mapping
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
@@ -26,7 +29,7 @@ from twin_assets.definitions import build_defs
 from twin_assets.documents import InstructRow
 from twin_assets.partitions import authors_partitions
 from twin_assets.settings import Settings
-from twin_assets.training.manifest import verify_manifest
+from twin_assets.training.manifest import HISTORY, verify_manifest, write_manifest
 from twin_assets.training.spec import TrainingSpec
 
 RUN_CONFIG = "run_config.yaml"
@@ -68,10 +71,17 @@ def tells_no_client(instruct_dataset: list[InstructRow]) -> dg.AssetCheckResult:
 
 def platform_defs(**settings: Any) -> dg.Definitions:
     """Return the real definitions and a check more; a run executes its steps in one process, and trains in another."""
-    definitions = build_defs(settings=Settings(**settings), resource_overrides={"trainer": ForkedTrainer()})
-    return dg.Definitions.merge(
-        definitions, dg.Definitions(asset_checks=[tells_no_client], executor=dg.in_process_executor)
-    )
+    return dg.Definitions.merge(_defs(settings, ForkedTrainer()), dg.Definitions(asset_checks=[tells_no_client]))
+
+
+def resting_defs(**settings: Any) -> dg.Definitions:
+    """Return the real definitions, on a machine that rests where it should train."""
+    return _defs(settings, RestingTrainer())
+
+
+def _defs(settings: Mapping[str, Any], trainer: LocalTrainer) -> dg.Definitions:
+    definitions = build_defs(settings=Settings(**settings), resource_overrides={"trainer": trainer})
+    return dg.Definitions.merge(definitions, dg.Definitions(executor=dg.in_process_executor))
 
 
 class ForkedRunLauncher(RunLauncher, ConfigurableClass):
@@ -155,6 +165,29 @@ class ForkedTrainer(LocalTrainer):
         if process.exitcode:
             raise dg.Failure(f"The payload ended with {process.exitcode}.")
         return TrainingOutcome(manifest=verify_manifest(Path(spec.output_uri)), reused=False)
+
+
+class RestingTrainer(LocalTrainer):
+    """A trainer of which only the process is real: it rests, and leaves a checkpoint without weights."""
+
+    def train(self, context: dg.AssetExecutionContext, spec: TrainingSpec) -> TrainingOutcome:
+        process = _COPIES.Process(target=_rest, args=(spec,))
+        process.start()
+        process.join()
+        if process.exitcode:
+            raise dg.Failure(f"The rest ended with {process.exitcode}.")
+        return TrainingOutcome(manifest=verify_manifest(Path(spec.output_uri)), reused=False)
+
+
+def _rest(spec: TrainingSpec) -> None:
+    time.sleep(0.05)
+    folder = Path(spec.output_uri)
+    # Fails where a checkpoint is already: nothing is trained twice.
+    folder.mkdir(parents=True)
+    losses = [{"step": step, "loss": 4.0 - step} for step in range(4)]
+    (folder / HISTORY).write_text(json.dumps(losses), encoding="utf-8")
+    metrics = {"train_rows": 1.0, "steps": 4.0, "train_loss": 1.0}
+    write_manifest(folder, spec=spec, libraries={}, metrics=metrics, trained_on=())
 
 
 def _train(spec_file: str, environment: dict[str, str]) -> None:
