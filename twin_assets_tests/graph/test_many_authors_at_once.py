@@ -11,15 +11,13 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
-from dagster._core.definitions.asset_checks.asset_check_evaluation import (
-    AssetCheckEvaluationTargetMaterializationData,
-)
 from small_author import Place
 from upath import UPath
 
 from resources.io_managers import DatasetIOManager, ReportIOManager, TableIOManager
 from twin_assets.documents import BaseModelRef, CleanedDocument, InstructRow
 from twin_assets.training.manifest import read_manifest
+from twin_assets_tests.recorded_checks import record_check
 from twin_assets_tests.ticking import Platform, ticked
 
 pytestmark = pytest.mark.filterwarnings("ignore::dagster_shared.utils.warnings.PreviewWarning")
@@ -126,18 +124,9 @@ def report(platform: Platform, asset: str, author: str | None = None) -> None:
     instance, graph, key = platform.instance, platform.asset_graph(), dg.AssetKey(asset)
     version = {"dagster/data_version": f"that of {author}"}
     instance.report_runless_asset_event(dg.AssetMaterialization(key, partition=author, tags=version))
-    wanted = dg.AssetRecordsFilter(key, asset_partitions=[author] if author else None)
-    (record,) = instance.fetch_materializations(wanted, limit=1).records
-    target = AssetCheckEvaluationTargetMaterializationData(
-        storage_id=record.storage_id, run_id=record.event_log_entry.run_id, timestamp=record.timestamp
-    )
     for check in graph.get_check_keys_for_assets({key}):
         if graph.get(check).blocking:
-            instance.report_runless_asset_event(
-                dg.AssetCheckEvaluation(
-                    key, check.name, passed=True, partition=author, blocking=True, target_materialization_data=target
-                )
-            )
+            record_check(instance, check, author)
 
 
 def steps(platform: Platform, asset: str) -> list[tuple[float, float]]:
