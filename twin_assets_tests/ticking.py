@@ -56,8 +56,9 @@ class Platform:
 
     home: Path
     workspace: WorkspaceProcessContext
-    ahead: timedelta = field(default=timedelta())
-    """How far the daemons' clock is ahead of ours."""
+    ahead: timedelta = field(default=-timedelta(days=30))
+    """How far the daemons' clock is ahead of ours. It stays behind: the runs go by our clock, and what a sensor has
+    recorded before a run has to be older than the run."""
 
     @property
     def instance(self) -> dg.DagsterInstance:
