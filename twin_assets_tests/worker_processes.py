@@ -4,10 +4,13 @@ A process is forked from a server that has imported the libraries, so that it co
 What a run does is the project's own code; only how its process begins is ours. Ticks and queues are in `ticking.py`.
 """
 
+import json
 import multiprocessing
 import os
 import sys
 import tempfile
+import time
+from collections.abc import Mapping
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
@@ -26,7 +29,7 @@ from twin_assets.definitions import build_defs
 from twin_assets.documents import InstructRow
 from twin_assets.partitions import authors_partitions
 from twin_assets.settings import Settings
-from twin_assets.training.manifest import verify_manifest
+from twin_assets.training.manifest import HISTORY, verify_manifest, write_manifest
 from twin_assets.training.spec import TrainingSpec
 
 RUN_CONFIG = "run_config.yaml"
@@ -35,18 +38,25 @@ RUN_CONFIG = "run_config.yaml"
 _PROCESSES = multiprocessing.get_context("forkserver")
 _PROCESSES.set_forkserver_preload(
     [
-        "twin_assets.definitions",
+        "twin_assets_tests.worker_processes",
         "twin_assets.training.payload.training",
         "twin_assets.training.payload.sft",
         "twin_assets.training.payload.dpo",
-        "mlflow",
+        "mlflow.store.tracking.sqlalchemy_store",
         "qdrant_client",
         "openvino",
         "sklearn.linear_model",
         "matplotlib.pyplot",
+        "detect_secrets",
+        "phonenumbers",
+        "neosqlite",
+        "datasketch",
+        "semantic_text_splitter",
     ]
 )
-
+_COPIES = multiprocessing.get_context("fork")
+"""For what a run starts: a fork of the run itself. It cannot reach the server it was forked from, and would start, and
+load, another one for each training."""
 
 FORBIDDEN = "Halcyon"
 """The name of a client that no row may tell."""
@@ -61,10 +71,17 @@ def tells_no_client(instruct_dataset: list[InstructRow]) -> dg.AssetCheckResult:
 
 def platform_defs(**settings: Any) -> dg.Definitions:
     """Return the real definitions and a check more; a run executes its steps in one process, and trains in another."""
-    definitions = build_defs(settings=Settings(**settings), resource_overrides={"trainer": ForkedTrainer()})
-    return dg.Definitions.merge(
-        definitions, dg.Definitions(asset_checks=[tells_no_client], executor=dg.in_process_executor)
-    )
+    return dg.Definitions.merge(_defs(settings, ForkedTrainer()), dg.Definitions(asset_checks=[tells_no_client]))
+
+
+def resting_defs(**settings: Any) -> dg.Definitions:
+    """Return the real definitions, on a machine that rests where it should train."""
+    return _defs(settings, RestingTrainer())
+
+
+def _defs(settings: Mapping[str, Any], trainer: LocalTrainer) -> dg.Definitions:
+    definitions = build_defs(settings=Settings(**settings), resource_overrides={"trainer": trainer})
+    return dg.Definitions.merge(definitions, dg.Definitions(executor=dg.in_process_executor))
 
 
 class ForkedRunLauncher(RunLauncher, ConfigurableClass):
@@ -110,6 +127,10 @@ class ForkedRunLauncher(RunLauncher, ConfigurableClass):
 
 def _execute(reference: InstanceRef, run_id: str, origin: Any) -> None:
     """Execute a run that was created, as `dagster api execute_run` does, and keep its output beside the instance."""
+    import torch
+
+    # Runs lie side by side on few cores, and their threads would mostly wait for one another.
+    torch.set_num_threads(1)
     with dg.DagsterInstance.from_ref(reference) as instance:
         with (Path(instance.root_directory) / "runs.log").open("a", encoding="utf-8") as log:
             os.dup2(log.fileno(), 1)
@@ -138,12 +159,35 @@ class ForkedTrainer(LocalTrainer):
             spec_file = Path(folder) / "spec.json"
             spec.write(spec_file)
             environment = {**session.get_bootstrap_env_vars(), **self._environment()}
-            process = _PROCESSES.Process(target=_train, args=(str(spec_file), environment))
+            process = _COPIES.Process(target=_train, args=(str(spec_file), environment))
             process.start()
             process.join()
         if process.exitcode:
             raise dg.Failure(f"The payload ended with {process.exitcode}.")
         return TrainingOutcome(manifest=verify_manifest(Path(spec.output_uri)), reused=False)
+
+
+class RestingTrainer(LocalTrainer):
+    """A trainer of which only the process is real: it rests, and leaves a checkpoint without weights."""
+
+    def train(self, context: dg.AssetExecutionContext, spec: TrainingSpec) -> TrainingOutcome:
+        process = _COPIES.Process(target=_rest, args=(spec,))
+        process.start()
+        process.join()
+        if process.exitcode:
+            raise dg.Failure(f"The rest ended with {process.exitcode}.")
+        return TrainingOutcome(manifest=verify_manifest(Path(spec.output_uri)), reused=False)
+
+
+def _rest(spec: TrainingSpec) -> None:
+    time.sleep(0.05)
+    folder = Path(spec.output_uri)
+    # Fails where a checkpoint is already: nothing is trained twice.
+    folder.mkdir(parents=True)
+    losses = [{"step": step, "loss": 4.0 - step} for step in range(4)]
+    (folder / HISTORY).write_text(json.dumps(losses), encoding="utf-8")
+    metrics = {"train_rows": 1.0, "steps": 4.0, "train_loss": 1.0}
+    write_manifest(folder, spec=spec, libraries={}, metrics=metrics, trained_on=())
 
 
 def _train(spec_file: str, environment: dict[str, str]) -> None:

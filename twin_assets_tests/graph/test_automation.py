@@ -8,9 +8,6 @@ from collections.abc import Iterator
 
 import dagster as dg
 import pytest
-from dagster._core.definitions.asset_checks.asset_check_evaluation import (
-    AssetCheckEvaluationTargetMaterializationData,
-)
 
 from resources.project import Project
 from twin_assets.automation import follow_inputs, retrain_on_new_data
@@ -19,6 +16,7 @@ from twin_assets.collection.observation import SITES_KEY
 from twin_assets.definitions import build_resources
 from twin_assets.observed_settings import SETTINGS, settings
 from twin_assets.settings import Settings
+from twin_assets_tests.recorded_checks import record_check
 
 pytestmark = pytest.mark.filterwarnings("ignore::dagster_shared.utils.warnings.PreviewWarning")
 
@@ -78,21 +76,7 @@ class Stage:
         """Let the check pass, or not, without new data."""
         (self.bad.discard if good else self.bad.add)(author)
         # A job of checks alone cannot be partitioned yet, so what its run would record is recorded here.
-        (record,) = self.instance.fetch_materializations(
-            dg.AssetRecordsFilter(asset_key=self.dataset.key, asset_partitions=[author]), limit=1
-        ).records
-        self.instance.report_runless_asset_event(
-            dg.AssetCheckEvaluation(
-                asset_key=self.dataset.key,
-                check_name="dataset_is_good",
-                passed=good,
-                partition=author,
-                blocking=True,
-                target_materialization_data=AssetCheckEvaluationTargetMaterializationData(
-                    storage_id=record.storage_id, run_id=record.event_log_entry.run_id, timestamp=record.timestamp
-                ),
-            )
-        )
+        record_check(self.instance, dg.AssetCheckKey(self.dataset.key, "dataset_is_good"), author, passed=good)
 
     def tick(self) -> dict[str, set[str | None]]:
         """Evaluate all conditions once, run nothing, and return what is asked for, by asset."""

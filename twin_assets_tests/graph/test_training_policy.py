@@ -7,9 +7,6 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 import pytest
-from dagster._core.definitions.asset_checks.asset_check_evaluation import (
-    AssetCheckEvaluationTargetMaterializationData,
-)
 from dagster._core.definitions.sensor_definition import SensorType
 from dagster._core.remote_representation.external_data import RepositorySnap
 from dagster_shared.serdes import deserialize_value, serialize_value
@@ -21,6 +18,7 @@ from twin_assets.new_rows import ROW_MARKS, changed_rows, row_marks
 from twin_assets.observed_policy import observe_policy, recorded_policies
 from twin_assets.reporting import data_version
 from twin_assets.settings import Settings
+from twin_assets_tests.recorded_checks import record_check
 
 AUTHORS = dg.DynamicPartitionsDefinition(name="authors")
 NOTHING: set[str | None] = set()
@@ -263,24 +261,6 @@ def test_marks_tell_rows_apart_by_what_is_in_them():
     assert changed_rows({}, after) == 3
 
 
-def _pass(instance: dg.DagsterInstance, check: dg.AssetCheckKey, partition: str | None) -> None:
-    """Record that a check passed on what was built last."""
-    wanted = dg.AssetRecordsFilter(check.asset_key, asset_partitions=[partition] if partition else None)
-    (record,) = instance.fetch_materializations(wanted, limit=1).records
-    instance.report_runless_asset_event(
-        dg.AssetCheckEvaluation(
-            asset_key=check.asset_key,
-            check_name=check.name,
-            passed=True,
-            partition=partition,
-            blocking=True,
-            target_materialization_data=AssetCheckEvaluationTargetMaterializationData(
-                storage_id=record.storage_id, run_id=record.run_id, timestamp=record.timestamp
-            ),
-        )
-    )
-
-
 def test_the_sensor_of_trainings_is_evaluated_in_the_code_location_and_its_answer_crosses_to_the_daemon(tmp_path):
     definitions = build_defs(settings=Settings(home=tmp_path, authors_dir=tmp_path))
     repository = definitions.get_repository_def()
@@ -297,7 +277,7 @@ def test_the_sensor_of_trainings_is_evaluated_in_the_code_location_and_its_answe
             tags = {"dagster/data_version": "1"}
             instance.report_runless_asset_event(kind(asset, partition=partition, tags=tags))
             for check in repository.asset_graph.get_check_keys_for_assets({node.key}):
-                _pass(instance, check, partition)
+                record_check(instance, check, partition)
         with dg.build_sensor_context(instance=instance, repository_def=repository) as context:
             tick = sensor.evaluate_tick(context)
     requests = [(request.partition_key, request.asset_selection) for request in tick.run_requests]

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+import yaml
 from small_author import AUTHOR, SAMPLE, TINY, Place, lay_out
 
 from resources.tracker import ModelVersion, Tracker
@@ -65,18 +66,22 @@ def test_two_authors_are_built_from_nothing_and_nothing_is_made_twice(platform):
     assert failed(platform) == []
 
 
-def test_a_new_document_leads_to_a_promotion_of_its_author_only(platform):
-    write(platform, "disks-fill-at-night.md")
+def test_a_new_document_waits_for_enough_of_them_and_leads_to_a_promotion_of_its_author_only(platform):
     versions_before = len(versions(platform))
-    history = platform.settle()
-    asked = total(history)
+    ask_for_new_samples(platform, 10_000)
+    write(platform, "disks-fill-at-night.md")
+    waited = platform.settle()
+    assert AUTHOR in total(waited)["preference_dataset"]
+    assert not total(waited).keys() & {"base_model", *TRAINED}
+    ask_for_new_samples(platform, 1)
+    trained = platform.settle()
+    asked = total([*waited, *trained])
     assert all(AUTHOR in asked[asset] for asset in OF_AN_AUTHOR)
     assert {asset for asset, partitions in asked.items() if OTHER in partitions} <= READS_EVERY_AUTHOR
     # Asked again what it is, because there are more documents; it is a folder, and still the same one.
     assert len(set(platform.versions("base_model"))) == 1
-    chain = ("raw_documents", "cleaned_documents", "instruct_dataset", *TRAINED, "eval_report", "registered_model")
-    order = [first_asked(history, asset) for asset in chain]
-    assert order == sorted(order)
+    follow_one_another(waited, "raw_documents", "cleaned_documents", "instruct_dataset", "preference_dataset")
+    follow_one_another(trained, *TRAINED, "eval_report", "registered_model")
     assert len(versions(platform)) == versions_before + 2
     assert failed(platform) == []
 
@@ -90,7 +95,8 @@ def test_the_same_writings_collected_again_trigger_nothing(platform):
     assert {asset: platform.versions(asset, AUTHOR)[-1] for asset in OF_AN_AUTHOR} == before
 
 
-def test_a_failed_blocking_check_holds_the_gpu(platform):
+def test_a_failed_blocking_check_holds_the_gpu_and_once_it_passes_it_trains_once(platform):
+    trained = {asset: len(platform.versions(asset, AUTHOR)) for asset in TRAINED}
     document = write(platform, "your-average-is-lying.md")
     text = document.read_text(encoding="utf-8")
     document.write_text(text.replace(". ", f", as {FORBIDDEN} learnt. "), encoding="utf-8")
@@ -100,6 +106,19 @@ def test_a_failed_blocking_check_holds_the_gpu(platform):
     assert not asked.keys() & {*TRAINED, "preference_dataset"}
     assert {"instruct_dataset", "chunks", "embeddings", "retrieval_report"} <= asked.keys()
     assert failed(platform)
+    document.write_text(text, encoding="utf-8")
+    asked = total(platform.settle())
+    for asset in TRAINED:
+        assert OTHER not in asked[asset]
+        assert len(platform.versions(asset, AUTHOR)) == trained[asset] + 1
+
+
+def ask_for_new_samples(platform: Platform, number: int) -> None:
+    """Let the author's file say how many samples have to be new before anything is trained again."""
+    file = platform.home.parent / "authors" / f"{AUTHOR}.yaml"
+    content = yaml.safe_load(file.read_text(encoding="utf-8"))
+    content["training"] = {"min_new_samples": number}
+    file.write_text(yaml.safe_dump(content), encoding="utf-8")
 
 
 def write(platform: Platform, name: str) -> Path:
@@ -115,6 +134,7 @@ def versions(platform: Platform) -> list[ModelVersion]:
     return Tracker.from_settings(Settings(home=platform.home)).versions(f"twin-{AUTHOR}")
 
 
-def first_asked(history: list[Asked], asset: str) -> int:
-    """Return in which tick an asset of the author was first asked for."""
-    return next(number for number, asked in enumerate(history) if AUTHOR in asked.get(asset, ()))
+def follow_one_another(history: list[Asked], *assets: str) -> None:
+    """Assert that assets of the author were first asked for in this order."""
+    ticks = [next(tick for tick, asked in enumerate(history) if AUTHOR in asked.get(asset, ())) for asset in assets]
+    assert ticks == sorted(ticks)
