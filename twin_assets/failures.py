@@ -94,10 +94,11 @@ class Trouble:
 def telling_failures(function: Function) -> Function:
     """Decorate an asset's function that has a retry policy: what cannot pass by itself fails at once, and says so.
 
-    What can pass is raised as it is, for the policy to try again.
+    What can pass is left to the policy.
 
     Raises:
-        dg.Failure: In place of an error that a retry cannot help, caused by it, with what to do in its metadata.
+        dg.Failure: In place of any error, caused by it. Its metadata say what to do, and whether a retry can help:
+            that the error itself knows, and what Dagster records of it does not.
     """
 
     @functools.wraps(function)
@@ -113,15 +114,13 @@ def telling_failures(function: Function) -> Function:
             ) from error
         except Exception as error:
             trouble = trouble_of(error)
-            if trouble.retry_can_help:
-                raise
             raise dg.Failure(
                 description=trouble.sentence,
                 metadata={
                     "what_to_do": trouble.sentence if trouble.written_for_the_user else "Read the log of this step.",
-                    RETRY_CAN_HELP: False,
+                    RETRY_CAN_HELP: trouble.retry_can_help,
                 },
-                allow_retries=False,
+                allow_retries=trouble.retry_can_help,
             ) from error
 
     return told  # type: ignore[return-value]

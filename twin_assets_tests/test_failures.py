@@ -128,7 +128,7 @@ def test_a_network_that_is_away_passes_and_a_full_disk_does_not():
 def test_what_was_raised_from_none_stands_for_itself():
     def ask() -> None:
         try:
-            raise ConnectionRefusedError
+            socket.create_connection(("127.0.0.1", 1))
         except ConnectionRefusedError:
             raise ValueError("a mistake") from None
 
@@ -189,10 +189,14 @@ def test_a_mistake_in_the_code_fails_at_once_with_its_own_error():
 
 
 def test_what_lasts_fails_after_the_last_attempt_and_is_still_said_to_pass():
-    failing = Failing(*(ConnectionRefusedError("refused") for _ in range(3)))
-    assert not failing.result.success
-    assert failing.attempts == 3
-    assert trouble_of_record(failing.failure.step_failure_data.error).retry_can_help
+    """Of a recorded error only names are left, and `CloudError` says nothing: what it held is in the metadata."""
+    for error in (ConnectionRefusedError("refused"), CloudError("SlowDown", 503)):
+        failing = Failing(*(error for _ in range(3)))
+        assert not failing.result.success
+        assert failing.attempts == 3
+        failed = failing.failure.step_failure_data
+        assert failed.user_failure_data.metadata[RETRY_CAN_HELP].value is True
+        assert trouble_of_record(failed.error).sentence == trouble_of(error).sentence
 
 
 def test_exactly_the_assets_that_ask_somebody_else_are_tried_again():

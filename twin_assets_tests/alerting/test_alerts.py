@@ -4,8 +4,10 @@ import json
 import re
 import socket
 import threading
+import urllib.error
 from collections.abc import Iterator
 from email import message_from_bytes
+from email.message import EmailMessage
 from email.policy import default as default_policy
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
@@ -102,7 +104,7 @@ class Platform:
         self.cursor: str | None = None
         self.error: Exception | None = None
 
-        @dg.asset(partitions_def=AUTHORS)
+        @dg.asset(partitions_def=AUTHORS, retry_policy=dg.RetryPolicy(max_retries=1))
         @telling_failures
         def collected(context: dg.AssetExecutionContext) -> None:
             """Collected."""
@@ -168,9 +170,12 @@ def test_a_failed_step_is_told_once_by_mail_and_webhook_with_author_step_error_a
 
 
 def test_what_passes_by_itself_is_told_with_the_advice_to_try_again(platform, hook):
-    platform.fail(ConnectionRefusedError("nobody listens"))
-    platform.tick()
-    assert "A retry can help" in hook.posts[0]["text"]
+    refused = urllib.error.HTTPError("http://busy.example", 503, "Service Unavailable", EmailMessage(), None)
+    for error in (ConnectionRefusedError("nobody listens"), refused):
+        platform.fail(error)
+        platform.tick()
+        assert "A retry can help" in hook.posts[-1]["text"]
+    assert len(hook.posts) == 2
 
 
 def test_the_same_failure_again_is_told_once_and_that_of_another_author_or_error_too(platform, hook):
