@@ -29,9 +29,20 @@ AUTHORS = dg.DynamicPartitionsDefinition(name="authors")
 
 
 class Mailbox(Message):
+    """What arrived; who is among `unknown` gets nothing."""
+
     def __init__(self) -> None:
         super().__init__()
         self.mails: list[Any] = []
+        self.unknown: set[str] = set()
+
+    async def handle_RCPT(  # noqa: N802 - aiosmtpd's name
+        self, server: Any, session: Any, envelope: Any, address: str, options: list[str]
+    ) -> str:
+        if address in self.unknown:
+            return "550 nobody of that name"
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
 
     def handle_message(self, message: Any) -> None:
         self.mails.append(message_from_bytes(message.as_bytes(), policy=default_policy))
@@ -217,6 +228,24 @@ def test_a_mail_server_that_is_down_loses_nothing_and_stops_no_other_channel(pla
     assert len(hook.posts) == 2
     platform.tick()
     assert len(mail.box.mails) == 2
+
+
+def test_an_address_that_is_refused_costs_the_others_no_second_mail_and_is_said(platform, mail, capfd):
+    mail.box.unknown = {"ops@twin.example"}
+    platform.fail(UserError("The disk is full."))
+    assert "0 waiting" in platform.tick()
+    platform.tick()
+    assert len(mail.box.mails) == 1
+    assert "127.0.0.1 refused 1 of 2 addresses" in capfd.readouterr().err
+
+
+def test_a_mail_that_every_address_was_refused_for_waits(platform, mail):
+    mail.box.unknown = {"ops@twin.example", "ann@twin.example"}
+    platform.fail(UserError("The disk is full."))
+    assert "1 waiting" in platform.tick()
+    mail.box.unknown = set()
+    assert "0 waiting" in platform.tick()
+    assert len(mail.box.mails) == 1
 
 
 def test_a_webhook_that_answers_with_an_error_is_tried_again_at_the_next_tick(platform, mail, hook):
