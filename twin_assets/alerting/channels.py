@@ -5,6 +5,7 @@ Slack, Mattermost, Google Chat and Discord's Slack form all read the same JSON w
 add a dependency and a token to send it. SMTP is what every provider of mail speaks.
 """
 
+import http.client
 import json
 import logging
 import smtplib
@@ -121,7 +122,7 @@ class WebhookChannel:
         except urllib.error.HTTPError as error:
             error.close()
             raise UndeliveredError(f"The webhook answered {error.code}.") from error
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, http.client.HTTPException) as error:
             raise UndeliveredError(f"The webhook cannot be reached ({type(error).__name__}).") from error
 
 

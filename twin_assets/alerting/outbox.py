@@ -4,6 +4,7 @@ An alert is kept for each channel until that channel took it. So a mail server t
 none of the other channels from telling it.
 """
 
+import time
 from collections.abc import Callable, Sequence
 
 from pydantic import BaseModel, Field
@@ -16,6 +17,10 @@ MOST_WAITING = 100
 
 LONGEST_WAIT = 3 * 24 * 3600.0
 """Seconds after which an alert is no news any more."""
+
+LONGEST_DELIVERY = 30.0
+"""Seconds after which no other alert is begun in a tick. A tick has 60: one that is cut off forgets what it has sent,
+and sends it again."""
 
 
 class Waiting(BaseModel):
@@ -53,6 +58,7 @@ class Outbox(BaseModel):
         """Send what waits; return how many arrived. What a channel does not take waits for the next tick.
 
         A channel that failed once is not tried again in this tick: the next alert would wait as long for nothing.
+        Neither is anything sent that the time of the tick may not suffice for.
 
         Args:
             channels: Where alerts can go now; what waits for another channel, which was taken out of the settings, goes
@@ -64,11 +70,12 @@ class Outbox(BaseModel):
         down: set[str] = set()
         left: list[Waiting] = []
         arrived = 0
+        end = time.monotonic() + LONGEST_DELIVERY
         for item in self.waiting:
             channel = by_name.get(item.channel)
             if channel is None:
                 continue
-            if item.channel not in down:
+            if item.channel not in down and time.monotonic() < end:
                 try:
                     channel.send(item.alert)
                 except UndeliveredError as error:

@@ -4,6 +4,7 @@ import json
 import re
 import socket
 import threading
+import time
 import urllib.error
 from collections.abc import Iterator
 from email import message_from_bytes
@@ -20,6 +21,7 @@ from pydantic import SecretStr
 
 from jobs.alerts import build_alerts
 from resources.project import Project
+from twin_assets.alerting import outbox
 from twin_assets.alerting.messages import failure_alert, masked, secrets_of
 from twin_assets.errors import UserError
 from twin_assets.failures import telling_failures
@@ -77,15 +79,17 @@ def mail() -> Iterator[Mail]:
 
 
 class Hook:
-    """A webhook that answers with `status` and keeps what it was sent."""
+    """A webhook that answers with `status`, after `seconds`, and keeps what it was sent."""
 
     def __init__(self) -> None:
         self.status = 200
+        self.seconds = 0.0
         self.posts: list[dict[str, Any]] = []
         hook = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
+                time.sleep(hook.seconds)
                 posted = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
                 if hook.status == 200:
                     hook.posts.append(posted)
@@ -256,6 +260,38 @@ def test_a_webhook_that_answers_with_an_error_is_tried_again_at_the_next_tick(pl
     hook.status = 200
     platform.tick()
     assert (len(mail.box.mails), len(hook.posts)) == (1, 1)
+
+
+def test_a_webhook_that_speaks_no_http_stops_no_other_channel_and_is_tried_again(platform, mail, hook):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def greet() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(65536)
+                connection.sendall(b"SSH-2.0-OpenSSH_9.6\r\n")
+
+        threading.Thread(target=greet, daemon=True).start()
+        address = SecretStr(f"http://127.0.0.1:{server.getsockname()[1]}/services")
+        hooked = platform.settings
+        platform.settings = hooked.model_copy(update={"alert_webhook_url": address})
+        platform.fail(UserError("The disk is full."))
+        assert "1 waiting" in platform.tick()
+    platform.settings = hooked
+    assert "0 waiting" in platform.tick()
+    assert (len(mail.box.mails), len(hook.posts)) == (1, 1)
+
+
+def test_a_slow_channel_does_not_outlast_the_tick_and_the_rest_is_sent_at_the_next(platform, hook, monkeypatch):
+    monkeypatch.setattr(outbox, "LONGEST_DELIVERY", 0.5)
+    hook.seconds = 0.3
+    for name in "abcdef":
+        platform.fail(UserError(f"The disk of {name} is full."))
+    platform.tick()
+    assert 0 < len(hook.posts) < 6
+    hook.seconds = 0.0
+    assert "0 waiting" in platform.tick()
+    assert sorted(re.findall(r"disk of (\w)", json.dumps(hook.posts))) == list("abcdef")
 
 
 def test_a_password_is_not_sent_to_a_server_that_offers_no_encryption(platform, mail, hook):
