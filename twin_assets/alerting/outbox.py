@@ -39,6 +39,7 @@ class Outbox(BaseModel):
     runs_seen: list[str] = Field(default_factory=list, description="Failed runs of the last minutes, looked at")
     registrations_seen_until: int = Field(default=-1, description="Storage id of the newest registration looked at")
     moves_seen_until: int = Field(default=-1, description="Storage id of the newest move of an alias looked at")
+    champions: dict[str, str] = Field(default_factory=dict, description="The last champion that was told, by author")
     told: dict[str, float] = Field(default_factory=dict, description="When each key was told, seconds since 1970")
     waiting: list[Waiting] = Field(default_factory=list)
 
@@ -49,7 +50,8 @@ class Outbox(BaseModel):
         for alert in alerts:
             if alert.key in self.told:
                 continue
-            self.told[alert.key] = now
+            if alert.key:
+                self.told[alert.key] = now
             self.waiting += [Waiting(alert=alert, channel=channel.name, since=now) for channel in channels]
             taken += 1
         return taken

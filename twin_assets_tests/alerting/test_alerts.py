@@ -146,6 +146,15 @@ class Platform:
             )
         )
 
+    def move(self, alias: str, version: str) -> None:
+        self.instance.report_runless_asset_event(
+            dg.AssetObservation(
+                "registered_model",
+                partition="ann",
+                metadata={"alias": alias, "from": "1", "to": version, "why": "A person rolled version 4 back."},
+            )
+        )
+
     def tick(self) -> str:
         sensor = build_alerts(self.settings)
         with dg.build_sensor_context(
@@ -321,20 +330,28 @@ def test_a_new_champion_is_told_and_a_registration_that_moved_nothing_is_not(pla
     assert "Version 3 of ann is the champion now: Perplexity 12.1 against 14.8." in post["text"]
 
 
-def test_the_move_of_the_alias_is_told_too_and_with_its_registration_once(platform, hook):
+@pytest.mark.parametrize("hours", [6.0, 0.0])
+def test_the_move_of_the_alias_is_told_too_and_with_its_registration_once(platform, hook, hours):
+    platform.settings = platform.settings.model_copy(update={"alert_repeat_hours": hours})
     for alias in ("candidate", "champion"):
-        platform.instance.report_runless_asset_event(
-            dg.AssetObservation(
-                "registered_model",
-                partition="ann",
-                metadata={"alias": alias, "from": "2", "to": "3", "why": "A person rolled version 4 back."},
-            )
-        )
+        platform.move(alias, "3")
     platform.tick()
     platform.promote("3")
     platform.tick()
     (post,) = hook.posts
     assert "Version 3 of ann is the champion now: A person rolled version 4 back." in post["text"]
+
+
+def test_the_last_news_is_always_who_is_the_champion(platform, hook):
+    for version in ("2", "3", "2"):
+        platform.move("champion", version)
+        platform.promote(version)
+        platform.tick()
+    for version in ("3", "2"):
+        platform.move("champion", version)
+        platform.promote(version)
+    platform.tick()
+    assert [post["subject"].split()[1] for post in hook.posts] == ["2", "3", "2", "3", "2"]
 
 
 def test_what_failed_before_the_first_tick_is_no_news(platform, hook):
