@@ -15,6 +15,7 @@ from twin_assets.documents import checked_slug
 from twin_assets.errors import UserError
 from twin_assets.removal.events import events_held, partition_held, refuse_while_running, tell_of_the_removal
 from twin_assets.removal.holdings import Holding, files_held, stores_held, write_whole
+from twin_assets.removal.records import records_held
 from twin_assets.settings import OFFLINE_BASE_MODEL, Settings
 
 COMPLETE, REMOVED = "archive-complete", "removed"
@@ -69,6 +70,7 @@ def held(author: str, settings: Settings, instance: dg.DagsterInstance) -> list[
         *files_held(author, settings, assets),
         *stores_held(author, settings),
         events_held(instance, author),
+        records_held(instance, author),
         partition_held(instance, author),
     ]
     return [holding for holding in found if holding.count]

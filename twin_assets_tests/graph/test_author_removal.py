@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from resources.tracker import CHAMPION, Tracker, registered_name
 from twin_assets.cli import app
 from twin_assets.console.removing import held
 from twin_assets.documents import content_hash
+from twin_assets.inference.promoting import report_check
 from twin_assets.removal.holdings import Holding
 from twin_assets.settings import Settings
 
@@ -160,6 +162,51 @@ def test_afterwards_nothing_of_the_author_is_anywhere_and_the_others_have_lost_n
         for asset in ("cleaned_documents", "embeddings"):
             assert not instance.get_materialized_partitions(dg.AssetKey(asset))
     assert sentence not in twin.settings.home.joinpath("warehouse.db").read_bytes()
+
+
+def sentences(place: Place) -> list[str]:
+    """Return what the author wrote in lines that read the same in JSON."""
+    texts = [path.read_text(encoding="utf-8") for path in place.writings.rglob("*.md")]
+    lines = {line.strip() for text in texts for line in text.splitlines() if len(line) > 40}
+    return [line for line in lines if json.dumps(line) == f'"{line}"']
+
+
+def found_in_dagster(place: Place, wanted: list[str]) -> set[str]:
+    """Return the tables of Dagster, by file, in which one of some texts stands."""
+    found = set()
+    for file in (place.settings.home / "dagster").rglob("*.db"):
+        with sqlite3.connect(file) as connection:
+            for (table,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
+                rows = "\n".join(str(row) for row in connection.execute(f'SELECT * FROM "{table}"'))  # noqa: S608
+                if any(one in rows for one in wanted):
+                    found.add(f"{file.name}: {table}")
+        connection.close()
+    return found
+
+
+def test_no_table_of_dagster_holds_a_sentence_of_the_author_any_more(twin):
+    said = "He was born in a house by the harbour, which nobody else will ever say."
+    told = {"sample": dg.MetadataValue.md(said)}
+    with twin.instance() as instance:
+        for asset in ("features_of_nobody", "registered_model"):
+            instance.report_runless_asset_event(dg.AssetMaterialization(asset, partition=OTHER))
+            instance.report_runless_asset_event(dg.AssetMaterialization(asset, partition=AUTHOR, metadata=told))
+        observation = dg.AssetObservation(
+            "author_sites", partition=AUTHOR, metadata=told, tags={"said": "born-by-the-harbour"}
+        )
+        instance.report_runless_asset_event(observation)
+        check = dg.AssetCheckKey(dg.AssetKey("registered_model"), "no_version_knows_a_deleted_document")
+        for author in (AUTHOR, OTHER):
+            report_check(instance, check, author, passed=False, blocking=False, description=f"{author}: {said[:-1]}")
+    wanted = [*sentences(twin), said, "born-by-the-harbour", f"{AUTHOR}: {said[:-1]}"]
+    tables = ("asset_keys", "event_logs", "asset_event_tags", "asset_check_executions")
+    assert {".db: event_logs", *(f"index.db: {table}" for table in tables)} <= found_in_dagster(twin, wanted)
+    twin_command(AUTHOR, "--yes")
+    assert found_in_dagster(twin, wanted) == set()
+    assert found_in_dagster(twin, [f"{OTHER}: {said[:-1]}"])
+    with twin.instance() as instance:
+        newest = instance.get_latest_materialization_event(dg.AssetKey("registered_model"))
+        assert newest.asset_materialization.partition == OTHER
 
 
 def test_what_was_made_of_all_authors_counts_as_not_built_and_that_is_said(twin):
