@@ -19,6 +19,7 @@ from twin_assets.documents import content_hash
 from twin_assets.inference.promoting import report_check
 from twin_assets.removal.holdings import Holding
 from twin_assets.settings import Settings
+from twin_assets.training.storage import cache_of
 
 OTHER = "ann"
 """An author whose slug is the beginning of that of the one who is removed."""
@@ -49,6 +50,11 @@ def twin(collected: Place, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> P
     write(home / "exports" / AUTHOR / "chatml" / "train.jsonl", "{}\n")
     write(place.artifacts / "chunks" / f"{OTHER}.parquet", "of the other")
     write(place.artifacts / "base_model" / "manifest.json", "{}")
+    for job, author in (("his-1", AUTHOR), ("other-1", OTHER)):
+        write(place.artifacts / "launches" / job / "spec.json", json.dumps({"author": author, "stage": "sft"}))
+        write(place.artifacts / "launches" / job / "checkpoints" / "checkpoint-9" / "model.safetensors", "half")
+    cache = cache_of(str(place.artifacts / "sft_checkpoint" / AUTHOR), home / "cache" / "checkpoints")
+    write(cache / "0123" / "model.safetensors", "weights")
     sentence = longest_line(place.writings / "articles" / "drop-the-index.md")
     for name, text in (("his", f"Explain this:\n{sentence}\n"), ("foreign", "Explain the weather of tomorrow to me.")):
         call = {"user": text, "raw": "{}"}
@@ -138,6 +144,8 @@ def test_a_dry_run_shows_everything_with_counts_and_bytes_and_changes_nothing(tw
         "partition",
     } <= rows.keys()
     assert rows["calls of language models"]["count"] == 1
+    assert rows["launches"]["count"] == 2
+    assert rows["sft_checkpoint, fetched"]["count"] == 1
     assert rows["documents"]["count"] == 12
     assert rows["sft_checkpoint"]["bytes"] > 10_000
     assert rows["models and runs"]["bytes"] > 10_000
@@ -151,6 +159,8 @@ def test_afterwards_nothing_of_the_author_is_anywhere_and_the_others_have_lost_n
     assert holdings(twin) == []
     left = {path for path in files(twin) if AUTHOR in path}
     assert left == set()
+    assert [path.name for path in (twin.artifacts / "launches").iterdir()] == ["other-1"]
+    assert not list((twin.settings.home / "cache").rglob("*.safetensors"))
     assert call_file(twin, "foreign").exists()
     assert (twin.artifacts / "chunks" / f"{OTHER}.parquet").exists()
     assert (twin.settings.authors_dir / f"{OTHER}.yaml").exists()
