@@ -19,8 +19,6 @@ from dagster._serdes import deserialize_value
 from twin_assets.errors import UserError
 from twin_assets.removal.holdings import Holding
 
-Row = db.Row  # type: ignore[type-arg]
-
 
 def records_held(instance: dg.DagsterInstance, author: str) -> Holding:
     """Return the rows of an author: events, results of checks, and assets whose newest event is the author's.
@@ -62,26 +60,24 @@ def _remove(instance: dg.DagsterInstance, storage: SqlEventLogStorage, author: s
         connection.execute(tags.delete().where(tags.c.event_id.in_(db.select(events.c.id).where(theirs))))
         connection.execute(events.delete().where(theirs))
         connection.execute(checks.delete().where(checks.c.partition == author))
-        for asset in _assets_last_built_for(connection, author):
+        for asset, newest in _assets_last_built_for(connection, author):
             # Dagster then reads the newest event that there still is.
             connection.execute(
                 AssetKeyTable.update()
                 .values(last_materialization=None)
-                .where(
-                    AssetKeyTable.c.id == asset.id, AssetKeyTable.c.last_materialization == asset.last_materialization
-                )
+                .where(AssetKeyTable.c.id == asset, AssetKeyTable.c.last_materialization == newest)
             )
         # It names the partitions that are built, and is made anew when it is asked for.
         connection.execute(AssetKeyTable.update().values(cached_status_data=None))
 
 
-def _assets_last_built_for(connection: db.Connection, author: str) -> list[Row]:
+def _assets_last_built_for(connection: db.Connection, author: str) -> list[tuple[int, str]]:
     """Return the id, and the newest materialization, of each asset that was last built for an author."""
     wanted = db.select(AssetKeyTable.c.id, AssetKeyTable.c.last_materialization).where(
         AssetKeyTable.c.last_materialization.is_not(None)
     )
     return [
-        row
-        for row in connection.execute(wanted)
-        if deserialize_value(row.last_materialization, dg.EventLogRecord).partition_key == author
+        (asset, newest)
+        for asset, newest in connection.execute(wanted)
+        if deserialize_value(newest, dg.EventLogRecord).partition_key == author
     ]
