@@ -102,7 +102,8 @@ class RegistryCleaner:
         """Return the runs of all experiments that were begun and not ended."""
         if not self.is_there:
             return []
-        experiments = [item.experiment_id for item in self._client.search_experiments(max_results=PAGE)]
+        found = _pages(lambda token: self._client.search_experiments(max_results=PAGE, page_token=token))
+        experiments = [item.experiment_id for item in found]
         if not experiments:
             return []
         runs = _pages(

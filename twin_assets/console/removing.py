@@ -47,8 +47,10 @@ def remove_author(author: str, *, archive: Path | None, dry_run: bool, yes: bool
         if dry_run:
             _say("Nothing was changed: this was a dry run.", as_json=as_json)
             return
-        if not yes and not typer.confirm(f"Remove all this of {author} for good?"):
+        if not yes and not typer.confirm(f"Remove all this of {author} for good?", err=True):
             raise UserError("Nothing was removed.")
+        # Somebody may have thought about it for long.
+        refuse_while_running(instance, author)
         remove(author, holdings, archive)
         told = made_of_all(settings)
         tell_of_the_removal(instance, told)

@@ -200,11 +200,10 @@ def test_no_table_of_dagster_holds_a_sentence_of_the_author_any_more(twin):
     with twin.instance() as instance:
         for asset in ("features_of_nobody", "registered_model"):
             instance.report_runless_asset_event(dg.AssetMaterialization(asset, partition=OTHER))
-            instance.report_runless_asset_event(dg.AssetMaterialization(asset, partition=AUTHOR, metadata=told))
-        observation = dg.AssetObservation(
-            "author_sites", partition=AUTHOR, metadata=told, tags={"said": "born-by-the-harbour"}
-        )
-        instance.report_runless_asset_event(observation)
+            instance.report_runless_asset_event(
+                dg.AssetMaterialization(asset, partition=AUTHOR, metadata=told, tags={"said": "born-by-the-harbour"})
+            )
+        instance.report_runless_asset_event(dg.AssetObservation("author_sites", partition=AUTHOR, metadata=told))
         check = dg.AssetCheckKey(dg.AssetKey("registered_model"), "no_version_knows_a_deleted_document")
         for author in (AUTHOR, OTHER):
             report_check(instance, check, author, passed=False, blocking=False, description=f"{author}: {said[:-1]}")
@@ -298,6 +297,24 @@ def test_nothing_is_removed_while_a_run_of_the_author_goes_on_or_without_a_yes(t
         instance.report_run_canceled(run)
     refused = CliRunner().invoke(app, ["author", "remove", AUTHOR], input="n\n")
     assert "Nothing was removed" in str(refused.exception)
+    assert files(twin) == before
+
+
+def test_the_question_is_no_part_of_the_json_and_a_run_that_began_meanwhile_is_seen(twin, monkeypatch):
+    before = files(twin)
+    asked = CliRunner().invoke(app, ["author", "remove", AUTHOR, "--json"], input="n\n")
+    assert {row["what"] for row in json.loads(asked.stdout)} == {one.what for one in holdings(twin)}
+    assert "for good?" in asked.stderr
+
+    def think(*_: object, **__: object) -> bool:
+        with twin.instance() as instance:
+            job = twin.definitions().resolve_job_def("collection")
+            instance.create_run_for_job(job, status=dg.DagsterRunStatus.STARTED, tags={"dagster/partition": AUTHOR})
+        return True
+
+    monkeypatch.setattr("typer.confirm", think)
+    refused = CliRunner().invoke(app, ["author", "remove", AUTHOR])
+    assert "has not ended" in str(refused.exception)
     assert files(twin) == before
 
 
