@@ -49,6 +49,8 @@ def _remove(instance: dg.DagsterInstance, storage: SqlEventLogStorage, author: s
             for table in (events, checks)
             for (run_id,) in connection.execute(db.select(table.c.run_id).where(table.c.partition == author).distinct())
         }
+        # Before the events, by which they are found: PostgreSQL has one table where SQLite has a file for each run.
+        connection.execute(tags.delete().where(tags.c.event_id.in_(db.select(events.c.id).where(theirs))))
     for run_id in sorted(run_ids):
         if run_id and instance.get_run_by_id(run_id) is None:
             # The result of a check that a person reported has the id of a run that never was, and its event no author.
@@ -57,7 +59,6 @@ def _remove(instance: dg.DagsterInstance, storage: SqlEventLogStorage, author: s
             with storage.run_connection(run_id) as connection:
                 connection.execute(events.delete().where(theirs))
     with storage.index_transaction() as connection:
-        connection.execute(tags.delete().where(tags.c.event_id.in_(db.select(events.c.id).where(theirs))))
         connection.execute(events.delete().where(theirs))
         connection.execute(checks.delete().where(checks.c.partition == author))
         for asset, newest in _assets_last_built_for(connection, author):
