@@ -14,9 +14,17 @@ from pydantic import Field
 from resources.artifacts import ArtifactStore
 from resources.registry_cleaning import RegistryCleaner
 from resources.tracker import Tracker
-from twin_assets.housekeeping.leftovers import LAUNCHES, Leftover, delete, leftovers, old_launches
+from twin_assets.housekeeping.leftovers import (
+    LAUNCHES,
+    Leftover,
+    delete,
+    leftovers,
+    old_launches,
+    old_trials,
+)
 from twin_assets.housekeeping.versions import removable_versions, shares_its_copy
 from twin_assets.training.manifest import ManifestError, read_manifest
+from twin_assets.training.sweeping import SWEEPS
 
 DAY = 24 * 3600.0
 JOB = "housekeeping"
@@ -53,6 +61,13 @@ class LaunchHousekeeping(Housekeeping):
         default=None, description="Folder of the launches: launches/ among the artifacts without it"
     )
     keep_days: float = Field(default=30.0, ge=7, description="Days for which the files of a launch are kept")
+
+
+class TrialHousekeeping(Housekeeping):
+    """The policy of what trials of sweeps left."""
+
+    # A trial that is under way, and the rows it is trained on, were touched when it began.
+    keep_days: float = Field(default=30.0, ge=7, description="Days for which rows and results of a trial are kept")
 
 
 @dg.op(description="Deletes registry versions, with their copies of the model, that no policy and no alias keeps.")
@@ -94,6 +109,12 @@ def files_of_launches(context: dg.OpExecutionContext, config: LaunchHousekeeping
     _delete(context, old_launches(launches, older_than=time.time() - config.keep_days * DAY), config)
 
 
+@dg.op(description="Deletes rows, results and unfinished checkpoints of trials of a month ago and longer.")
+def trials_of_sweeps(context: dg.OpExecutionContext, config: TrialHousekeeping, artifacts: ArtifactStore) -> None:
+    """Delete what old trials left; their figures stay in MLflow."""
+    _delete(context, old_trials(str(artifacts.path(SWEEPS)), older_than=time.time() - config.keep_days * DAY), config)
+
+
 @dg.op(description="Marks MLflow runs as killed whose Dagster run has ended without closing them.")
 def runs_never_closed(context: dg.OpExecutionContext, config: Housekeeping, tracker: Tracker) -> None:
     """Close the MLflow runs that nobody will close."""
@@ -109,7 +130,7 @@ def runs_never_closed(context: dg.OpExecutionContext, config: Housekeeping, trac
 
 @dg.job(
     name=JOB,
-    description="Deletes what nobody needs: old registry versions, what killed runs left, files of old launches.",
+    description="Deletes what nobody needs: old registry versions, what killed runs left, old launches and trials.",
     tags={"stage": "housekeeping"},
 )
 def housekeeping() -> None:
@@ -117,6 +138,7 @@ def housekeeping() -> None:
     old_versions()
     left_by_killed_runs()
     files_of_launches()
+    trials_of_sweeps()
     runs_never_closed()
 
 

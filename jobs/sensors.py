@@ -5,7 +5,7 @@ import dagster as dg
 from jobs.alerts import build_alerts
 from jobs.automation_sensors import automation_sensors
 from jobs.jobs import AssetJob
-from jobs.sweep import build_sweep
+from jobs.reconciliation import build_reconciliation
 from resources.project import Project
 from resources.warehouse import Warehouse
 from resources.web import Web
@@ -60,9 +60,9 @@ def build_sensors(settings: Settings, jobs: list[AssetJob]) -> list[dg.SensorDef
 
     Args:
         settings: Through which channels people are told.
-        jobs: All jobs; the sweep asks for runs of that of the whole twin.
+        jobs: All jobs; the reconciliation asks for runs of that of the whole twin.
     """
-    return [author_files, *automation_sensors(), build_sweep(jobs), build_alerts(settings)]
+    return [author_files, *automation_sensors(), build_reconciliation(jobs), build_alerts(settings)]
 
 
 def _tick_summary(found: list[str], observed: int, refused: list[str]) -> str | None:

@@ -31,12 +31,11 @@ class Estimator(dg.ConfigurableResource):  # type: ignore[type-arg]
     @classmethod
     def from_settings(cls, settings: Settings) -> "Estimator":
         """Take over what the settings say about the trainer and its cost."""
-        mode = str(getattr(settings, "trainer_mode", "local"))
-        by_mode = getattr(settings, "trainer_instance_type", None) if mode == "sagemaker" else None
+        sagemaker = settings.trainer_mode == "sagemaker"
         return cls(
-            mode=mode,
-            instance=by_mode or settings.training_instance,
-            instances=int(getattr(settings, "trainer_instance_count", 1)) if mode == "sagemaker" else 1,
+            mode=settings.trainer_mode,
+            instance=settings.trainer_instance_type if sagemaker else settings.training_instance,
+            instances=settings.trainer_instance_count if sagemaker else 1,
             max_cost=settings.training_max_cost,
             prices_file=str(settings.training_prices) if settings.training_prices else None,
             hub_offline=settings.hub_offline,

@@ -4,70 +4,47 @@ ECS forgets a task an hour after its end and has no names for them; a task is fo
 keeps, or by what it says it was started by, which follows from the spec.
 """
 
-from typing import ClassVar
-
 import dagster as dg
-from dagster_aws.pipes import PipesS3ContextInjector
-from pydantic import Field
 
 from resources.trainer.aws import aws_client, is_missing
-from resources.trainer.contract import Trainer, TrainingOutcome, outcome_of
+from resources.trainer.contract import TrainingOutcome, outcome_of
 from resources.trainer.ecs_client import NotPlacedError, ReattachingECSClient
 from resources.trainer.ecs_tasks import EcsTasks, Place, TaskState, ecs_ending_of, run_task_request
 from resources.trainer.ecs_watch import TaskWatch
 from resources.trainer.interrupts import capture_interrupts
 from resources.trainer.job_request import job_tags
-from resources.trainer.job_run import Patience, refusals_told
-from resources.trainer.launch import LaunchFolder, for_another_machine, job_name, launch_name
+from resources.trainer.job_run import refusals_told
+from resources.trainer.launch import for_another_machine, job_name, launch_name
 from resources.trainer.log_lines import milliseconds_now
-from resources.trainer.messages import JobMessageReader
 from resources.trainer.reattaching import launched_before, record_launch, record_reattachment
+from resources.trainer.remote import RemoteTrainer
 from twin_assets.settings import Settings
 from twin_assets.training.spec import TrainingSpec
 
 CLIENT = "EcsTrainer"
 
 
-class EcsTrainer(Trainer):
+class EcsTrainer(RemoteTrainer):
     """Trains in tasks of an ECS cluster. The settings of the same names say what the fields are."""
 
-    is_elsewhere: ClassVar[bool] = True
-
-    region: str
-    launches_uri: str
     cluster: str
     task_definition: str
     container: str = "trainer"
     capacity_provider: str | None = None
     launch_type: str = "EC2"
     gpus: int = 1
-    subnets: list[str] = Field(default=[])
-    security_groups: list[str] = Field(default=[])
-    output_kms_key: str | None = None
-    tags: dict[str, str] = Field(default={})
-    poll_seconds: float = 15.0
-    outage_minutes: float = 30.0
-    hub_offline: bool = False
 
     @classmethod
     def from_settings(cls, settings: Settings) -> "EcsTrainer":
         """Configure the trainer that the settings name; `choosing` has made sure that they say enough."""
         return cls(
-            region=settings.aws_region or "",
-            launches_uri=settings.launches_root,
+            **cls.common(settings),
             cluster=settings.ecs_cluster or "",
             task_definition=settings.ecs_task_definition or "",
             container=settings.ecs_container,
             capacity_provider=settings.ecs_capacity_provider,
             launch_type=settings.ecs_launch_type,
             gpus=settings.ecs_gpus,
-            subnets=settings.trainer_subnets,
-            security_groups=settings.trainer_security_groups,
-            output_kms_key=settings.trainer_output_kms_key,
-            tags=settings.trainer_tags,
-            poll_seconds=settings.trainer_poll_seconds,
-            outage_minutes=settings.trainer_outage_minutes,
-            hub_offline=settings.hub_offline,
         )
 
     def under_way(self, spec: TrainingSpec) -> TrainingSpec | None:
@@ -111,21 +88,14 @@ class EcsTrainer(Trainer):
         folder, tasks = self._folder(name), self._tasks()
         client = ReattachingECSClient(
             client=tasks.client,
-            context_injector=PipesS3ContextInjector(
-                bucket=folder.bucket, client=folder.client, key_prefix=f"{folder.key}/context-"
-            ),
-            message_reader=JobMessageReader(
-                bucket=folder.bucket,
-                key_prefix=f"{folder.key}/messages",
-                client=folder.client,
-                interval=self.poll_seconds,
-            ),
+            context_injector=self._context_injector(folder),
+            message_reader=self._message_reader(folder),
             launched=lambda arn: record_launch(context, CLIENT, arn, url=tasks.url(arn), details={"name": name}),
             wait=TaskWatch(
                 context,
                 tasks,
                 self.container,
-                Patience(context.log, self.outage_minutes * 60),
+                self._patience(context),
                 self.poll_seconds,
                 since=milliseconds_now() if task else 0,
             ).wait,
@@ -184,9 +154,6 @@ class EcsTrainer(Trainer):
                     return number
                 raise
             number += 1
-
-    def _folder(self, name: str) -> LaunchFolder:
-        return LaunchFolder.of(aws_client("s3", self.region), self.launches_uri, name)
 
     def _tasks(self) -> EcsTasks:
         return EcsTasks(aws_client("ecs", self.region), self.cluster)

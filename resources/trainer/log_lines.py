@@ -51,11 +51,11 @@ class JobLog:
             if not is_missing(error) and not will_pass(error):
                 # Who may start a job may not be allowed to read its log. That is said once; the job goes on.
                 self._closed = True
-                lines.append(f"The log {self.group} cannot be read ({error_code(error) or error}).")
+                lines.append(self._unreadable(error))
         return lines
 
     def tail(self, lines: int = 20) -> list[str]:
-        """Return the last lines of the first stream, for a failure; none if they cannot be had."""
+        """Return the last lines of the first stream, for a failure: none of a log that is not there."""
         from botocore.exceptions import BotoCoreError, ClientError
 
         try:
@@ -65,9 +65,12 @@ class JobLog:
             answer = self.client.get_log_events(
                 logGroupName=self.group, logStreamName=streams[0], limit=lines, startFromHead=False
             )
-        except (ClientError, BotoCoreError):
-            return []
+        except (ClientError, BotoCoreError) as error:
+            return [] if is_missing(error) else [self._unreadable(error)]
         return [str(event["message"]).rstrip() for event in answer["events"]]
+
+    def _unreadable(self, error: Exception) -> str:
+        return f"The log {self.group} cannot be read ({error_code(error) or error})."
 
     def _streams(self) -> list[str]:
         answer = self.client.describe_log_streams(logGroupName=self.group, logStreamNamePrefix=self.prefix)

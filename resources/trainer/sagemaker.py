@@ -5,21 +5,17 @@ name, which follows from the spec. So a retry, a crashed run worker, a restarted
 that is under way, and none of them pays for a second one.
 """
 
-from typing import ClassVar
-
 import dagster as dg
-from dagster_aws.pipes import PipesS3ContextInjector
-from pydantic import Field
 
 from resources.trainer.aws import aws_client, error_code
-from resources.trainer.contract import Trainer, TrainingOutcome, outcome_of
+from resources.trainer.contract import TrainingOutcome, outcome_of
 from resources.trainer.interrupts import INTERRUPTIONS, capture_interrupts, pause
 from resources.trainer.job_request import Machine, job_tags, training_job_request
 from resources.trainer.job_run import JobWatch, Patience, refusals_told
-from resources.trainer.launch import LaunchFolder, attempt_of, for_another_machine, job_name, launch_name
+from resources.trainer.launch import attempt_of, for_another_machine, job_name, launch_name
 from resources.trainer.log_lines import JobLog, milliseconds_now
-from resources.trainer.messages import JobMessageReader
 from resources.trainer.reattaching import launched_before, record_launch, record_reattachment
+from resources.trainer.remote import RemoteTrainer
 from resources.trainer.training_jobs import LOG_GROUP, JobState, TrainingJobs
 from twin_assets.settings import Settings
 from twin_assets.training.spec import TrainingSpec
@@ -28,13 +24,9 @@ CLIENT = "SageMakerTrainer"
 UNDER_WAY = ("InProgress", "Stopping")
 
 
-class SageMakerTrainer(Trainer):
+class SageMakerTrainer(RemoteTrainer):
     """Trains in SageMaker training jobs. The settings of the same names say what the fields are."""
 
-    is_elsewhere: ClassVar[bool] = True
-
-    region: str
-    launches_uri: str
     image: str
     role: str
     instance_type: str
@@ -43,21 +35,13 @@ class SageMakerTrainer(Trainer):
     max_hours: float = 24.0
     spot: bool = False
     max_wait_hours: float = 48.0
-    subnets: list[str] = Field(default=[])
-    security_groups: list[str] = Field(default=[])
     volume_kms_key: str | None = None
-    output_kms_key: str | None = None
-    tags: dict[str, str] = Field(default={})
-    poll_seconds: float = 15.0
-    outage_minutes: float = 30.0
-    hub_offline: bool = False
 
     @classmethod
     def from_settings(cls, settings: Settings) -> "SageMakerTrainer":
         """Configure the trainer that the settings name; `choosing` has made sure that they say enough."""
         return cls(
-            region=settings.aws_region or "",
-            launches_uri=settings.launches_root,
+            **cls.common(settings),
             image=settings.trainer_image or "",
             role=settings.trainer_role or "",
             instance_type=settings.trainer_instance_type,
@@ -66,14 +50,7 @@ class SageMakerTrainer(Trainer):
             max_hours=settings.trainer_max_hours,
             spot=settings.trainer_spot,
             max_wait_hours=settings.trainer_max_wait_hours,
-            subnets=settings.trainer_subnets,
-            security_groups=settings.trainer_security_groups,
             volume_kms_key=settings.trainer_volume_kms_key,
-            output_kms_key=settings.trainer_output_kms_key,
-            tags=settings.trainer_tags,
-            poll_seconds=settings.trainer_poll_seconds,
-            outage_minutes=settings.trainer_outage_minutes,
-            hub_offline=settings.hub_offline,
         )
 
     def under_way(self, spec: TrainingSpec) -> TrainingSpec | None:
@@ -82,7 +59,7 @@ class SageMakerTrainer(Trainer):
             _, state = self._jobs().latest(launch_name(spec))
             if state is None or state.status not in UNDER_WAY:
                 return None
-            return LaunchFolder.of(aws_client("s3", self.region), self.launches_uri, state.name).read_spec()
+            return self._folder(state.name).read_spec()
 
     def train(self, context: dg.AssetExecutionContext, spec: TrainingSpec) -> TrainingOutcome:
         """Start a job for the spec, or take over the one that there is, and wait for its end.
@@ -90,7 +67,7 @@ class SageMakerTrainer(Trainer):
         Raises:
             dg.Failure: If the job cannot be started, or fails; it says whether a retry can help.
         """
-        patience = Patience(context.log, self.outage_minutes * 60)
+        patience = self._patience(context)
         launch = launch_name(spec)
         with refusals_told(launch), capture_interrupts():
             number, last = patience.ask(lambda: self._settled(launch))
@@ -132,19 +109,15 @@ class SageMakerTrainer(Trainer):
         last: JobState | None,
         patience: Patience,
     ) -> TrainingOutcome:
-        jobs, store = self._jobs(), aws_client("s3", self.region)
+        jobs = self._jobs()
         name = taken.name if taken else new_name
-        folder = LaunchFolder.of(store, self.launches_uri, name)
+        folder = self._folder(name)
         log = JobLog(aws_client("logs", self.region), LOG_GROUP, f"{name}/", since=milliseconds_now() if taken else 0)
         watch = JobWatch(context, jobs, name, log, patience, self.poll_seconds)
         with dg.open_pipes_session(
             context=context.op_execution_context,
-            context_injector=PipesS3ContextInjector(
-                bucket=folder.bucket, client=store, key_prefix=f"{folder.key}/context-"
-            ),
-            message_reader=JobMessageReader(
-                bucket=folder.bucket, key_prefix=f"{folder.key}/messages", client=store, interval=self.poll_seconds
-            ),
+            context_injector=self._context_injector(folder),
+            message_reader=self._message_reader(folder),
         ) as session:
             try:
                 if taken is None:

@@ -15,7 +15,14 @@ from twin_assets.console.tables import print_rows
 from twin_assets.definitions import build_defs
 from twin_assets.documents import checked_slug
 from twin_assets.errors import UserError
-from twin_assets.removal.events import events_held, partition_held, refuse_while_running, tell_of_the_removal
+from twin_assets.removal.events import (
+    PARTITION,
+    events_held,
+    partition_held,
+    refuse_while_running,
+    tell_of_the_removal,
+)
+from twin_assets.removal.free_pages import drop_free_pages
 from twin_assets.removal.holdings import Holding, files_held, stores_held, write_whole
 from twin_assets.removal.records import records_held
 from twin_assets.settings import OFFLINE_BASE_MODEL, Settings, without_userinfo
@@ -51,7 +58,7 @@ def remove_author(author: str, *, archive: Path | None, dry_run: bool, yes: bool
             raise UserError("Nothing was removed.")
         # Somebody may have thought about it for long.
         refuse_while_running(instance, author)
-        remove(author, holdings, archive)
+        remove(author, holdings, archive, settings)
         told = made_of_all(settings)
         tell_of_the_removal(instance, told)
     tell_of_what_mlflow_keeps(author, settings)
@@ -81,13 +88,13 @@ def held(author: str, settings: Settings, instance: dg.DagsterInstance) -> list[
     return [holding for holding in found if holding.count]
 
 
-def remove(author: str, holdings: Sequence[Holding], archive: Path | None) -> None:
+def remove(author: str, holdings: Sequence[Holding], archive: Path | None, settings: Settings) -> None:
     """Archive what can be, all of it, and only then take everything away.
 
     A removal that was interrupted is gone on with, and does not archive again: what is left by then may be a half.
 
     Raises:
-        UserError: If the folder holds the archive of an earlier author of this name.
+        UserError: If the folder holds the archive of an earlier author of this name, or a database stays in use.
     """
     if archive:
         into = archive / author
@@ -98,8 +105,14 @@ def remove(author: str, holdings: Sequence[Holding], archive: Path | None) -> No
                 if holding.archive:
                     holding.archive(into)
             write_whole(into / COMPLETE, "All of it is here; the removal goes on.\n")
-    for holding in holdings:
+    content = [holding for holding in holdings if holding.what != PARTITION]
+    for holding in content:
         holding.remove()
+    drop_free_pages(settings)
+    # By the partition, an author who is half removed is still known.
+    for holding in holdings:
+        if holding not in content:
+            holding.remove()
     if archive:
         (archive / author / COMPLETE).replace(archive / author / REMOVED)
 

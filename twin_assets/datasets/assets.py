@@ -1,5 +1,8 @@
 """Assets of the dataset stage: what the models learn from, every row led back to the author's own text."""
 
+from collections.abc import Callable, Sequence
+from typing import Any
+
 import dagster as dg
 
 from resources.artifacts import ArtifactStore
@@ -30,19 +33,27 @@ from twin_assets.partitions import authors_partitions
 from twin_assets.reporting import OWNERS
 
 
-@dg.asset(
-    partitions_def=authors_partitions,
-    deps=[SETTINGS, ROWS_FROM_ELSEWHERE, teacher_model, judge_model],
-    group_name="datasets",
-    owners=OWNERS,
-    kinds={"parquet", "huggingface", "html"},
-    code_version="3",
-    io_manager_key="datasets",
-    pool="llm",
-    retry_policy=ASKS_THE_NETWORK,
-    automation_condition=follow_inputs(),
-)
-@telling_failures
+def _dataset(
+    *, code_version: str, deps: Sequence[Any], name: str | None = None
+) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
+    """Return the decorator of a dataset, which reads the settings and rows from elsewhere beside its own `deps`."""
+    asset = dg.asset(
+        name=name,
+        partitions_def=authors_partitions,
+        deps=[SETTINGS, ROWS_FROM_ELSEWHERE, teacher_model, *deps],
+        group_name="datasets",
+        owners=OWNERS,
+        kinds={"parquet", "huggingface", "html"},
+        code_version=code_version,
+        io_manager_key="datasets",
+        pool="llm",
+        retry_policy=ASKS_THE_NETWORK,
+        automation_condition=follow_inputs(),
+    )
+    return lambda function: asset(telling_failures(function))
+
+
+@_dataset(code_version="3", deps=[judge_model])
 def instruct_dataset(  # type: ignore[no-untyped-def]  # a type of the rows would be asked of the check's output, too
     context: dg.AssetExecutionContext,
     config: InstructConfig,
@@ -101,19 +112,8 @@ def build_preference_dataset(*, rejected_from: RejectedFrom) -> dg.AssetsDefinit
     Args:
         rejected_from: `base` for the base model, `sft` for the author's SFT checkpoint.
     """
-    return dg.asset(
-        name="preference_dataset",
-        partitions_def=authors_partitions,
-        deps=[SETTINGS, ROWS_FROM_ELSEWHERE, teacher_model, *(["sft_checkpoint"] if rejected_from == "sft" else [])],
-        group_name="datasets",
-        owners=OWNERS,
-        kinds={"parquet", "huggingface", "html"},
-        code_version="3",
-        io_manager_key="datasets",
-        pool="llm",
-        retry_policy=ASKS_THE_NETWORK,
-        automation_condition=follow_inputs(),
-    )(telling_failures(_preference_dataset))
+    deps = ["sft_checkpoint"] if rejected_from == "sft" else []
+    return _dataset(name="preference_dataset", code_version="3", deps=deps)(_preference_dataset)
 
 
 def _preference_dataset(  # type: ignore[no-untyped-def]  # as above

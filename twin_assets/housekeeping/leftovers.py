@@ -1,4 +1,4 @@
-"""What killed runs left among the artifacts, and files of launches long past."""
+"""What killed runs left among the artifacts, and files of launches and trials long past."""
 
 import re
 from collections.abc import Iterator
@@ -32,13 +32,10 @@ def leftovers(root: str, *, older_than: float) -> list[Leftover]:
         root: Folder or s3:// address of the artifacts.
         older_than: Time of the last change before which something counts, seconds since 1970.
     """
-    top = UPath(root)
-    if not top.is_dir():
-        return []
     found = [
         left
-        for asset in sorted(top.iterdir(), key=str)
-        for path in [asset, *(sorted(asset.iterdir(), key=str) if _is_folder_of_an_asset(asset) else ())]
+        for asset in _in(UPath(root))
+        for path in [asset, *(_in(asset) if _is_folder_of_an_asset(asset) else ())]
         if LEFTOVER.search(path.name) and (left := _measured(path)).changed_at < older_than
     ]
     return sorted(found, key=lambda left: str(left.path))
@@ -46,11 +43,17 @@ def leftovers(root: str, *, older_than: float) -> list[Leftover]:
 
 def old_launches(launches: str, *, older_than: float) -> list[Leftover]:
     """Return the launches in a folder that nobody has touched for long; each is a folder of its own."""
-    folder = UPath(launches)
-    if not folder.is_dir():
-        return []
-    found = [_measured(path) for path in sorted(folder.iterdir(), key=str)]
-    return [left for left in found if left.changed_at < older_than]
+    return _untouched(UPath(launches), older_than)
+
+
+def old_trials(sweeps: str, *, older_than: float) -> list[Leftover]:
+    """Return what trials left that nobody has touched for long: rows, results, and checkpoints of those killed.
+
+    Args:
+        sweeps: Folder that holds a folder for each author.
+        older_than: Time of the last change before which something counts, seconds since 1970.
+    """
+    return [left for author in _in(UPath(sweeps)) for left in _untouched(author, older_than)]
 
 
 def delete(left: Leftover) -> None:
@@ -59,6 +62,14 @@ def delete(left: Leftover) -> None:
         left.path.fs.rm(left.path.path, recursive=True)
     else:
         left.path.unlink(missing_ok=True)
+
+
+def _in(folder: UPath) -> list[UPath]:
+    return sorted(folder.iterdir(), key=str) if folder.is_dir() else []
+
+
+def _untouched(folder: UPath, older_than: float) -> list[Leftover]:
+    return [left for path in _in(folder) if (left := _measured(path)).changed_at < older_than]
 
 
 def _is_folder_of_an_asset(path: UPath) -> bool:

@@ -9,6 +9,8 @@ from twin_assets.errors import UserError
 from twin_assets.partitions import AUTHORS_PARTITION
 from twin_assets.removal.holdings import Holding
 
+PARTITION = "partition"
+"""What the partition is called among the holdings."""
 PARTITION_TAG = "dagster/partition"
 UNFINISHED = [
     dg.DagsterRunStatus.QUEUED,
@@ -49,7 +51,7 @@ def partition_held(instance: dg.DagsterInstance, author: str) -> Holding:
     """Return the author's partition."""
     there = author in instance.get_dynamic_partitions(AUTHORS_PARTITION)
     return Holding(
-        "partition",
+        PARTITION,
         "Dagster",
         int(there),
         0,

@@ -23,6 +23,7 @@ from twin_assets.errors import UserError
 from twin_assets.removal.calls import calls_about
 from twin_assets.settings import Settings
 from twin_assets.training.storage import cache_of, place, remove_folder
+from twin_assets.training.sweeping import SWEEPS
 
 CHECKPOINTS = ("sft_checkpoint", "dpo_checkpoint")
 
@@ -63,7 +64,7 @@ def files_held(author: str, settings: Settings, assets: Sequence[str]) -> list[H
             sum(_size(call) for call in calls),
             lambda: _unlink(calls),
         ),
-        *(_artifact(author, asset, settings) for asset in assets),
+        *(_artifact(author, asset, settings) for asset in (*assets, SWEEPS)),
         *(_fetched(author, asset, settings) for asset in CHECKPOINTS),
         _launches(author, settings),
         _path("exports", settings.home / "exports" / author),

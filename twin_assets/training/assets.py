@@ -1,11 +1,8 @@
 """Assets of training: the base model, and what SFT and DPO make of it.
 
-An asset here says what is to be trained (a `TrainingSpec`); the payload trains it, wherever the trainer runs it. The
-checkpoint goes straight to the store.
+An asset here says what is to be trained (a `TrainingSpec`). How that is done, and what is reported of it, stands in
+`launching`; the checkpoint goes straight to the store.
 """
-
-from collections.abc import Mapping
-from typing import Any, TypeVar
 
 import dagster as dg
 
@@ -14,33 +11,24 @@ from resources.estimator import Estimator
 from resources.io_managers import EVERY_AUTHOR, write_rows
 from resources.project import Project
 from resources.tracker import Tracker
-from resources.trainer import Trainer, TrainingOutcome
+from resources.trainer import Trainer
 from twin_assets.automation import retrain_on_new_data
-from twin_assets.collection.authors import author_slugs, load_author
+from twin_assets.collection.authors import author_slugs
 from twin_assets.documents import BaseModelRef, CleanedDocument
 from twin_assets.errors import UserError
 from twin_assets.failures import ASKS_THE_NETWORK, telling_failures
 from twin_assets.observed_settings import SETTINGS
 from twin_assets.partitions import authors_partitions
-from twin_assets.reporting import OWNERS, data_version, picture, readable, rows_version
+from twin_assets.reporting import OWNERS, data_version, rows_version
 from twin_assets.settings import OFFLINE_BASE_MODEL
-from twin_assets.training.author_settings import TRAINING_SETTINGS
+from twin_assets.training.author_settings import TRAINING_SETTINGS, resolved_settings
 from twin_assets.training.base import n_parameters_of, version_of
-from twin_assets.training.config import DPOConfig, PretrainConfig, SFTConfig, TrainingConfig, hyperparameters_of, set_in
+from twin_assets.training.config import DPOConfig, PretrainConfig, SFTConfig, hyperparameters_of, set_in
 from twin_assets.training.corpus import training_side
-from twin_assets.training.defaults import Resolved, resolve
-from twin_assets.training.hyperparameters import (
-    DPOHyperparameters,
-    FineTuning,
-    PretrainHyperparameters,
-    SFTHyperparameters,
-)
-from twin_assets.training.plots import loss_curve
+from twin_assets.training.hyperparameters import DPOHyperparameters, PretrainHyperparameters, SFTHyperparameters
+from twin_assets.training.launching import fine_tuned, train_or_reuse, training_metadata
 from twin_assets.training.spec import TrainingSpec
-from twin_assets.training.storage import checkpoint_history, remove_folder
-from twin_assets.training.tracking import close_training_run, open_training_run
-
-Kind = TypeVar("Kind", bound=FineTuning)
+from twin_assets.training.storage import remove_folder
 
 PAYLOAD_VERSION = "3"
 """Raised when the payload's code changes what a spec is trained to."""
@@ -111,7 +99,7 @@ def base_model(
             chat_template_hash=project.template.hash,
             code_version=PAYLOAD_VERSION,
         )
-        outcome, run_id = _train(context, spec, trainer, estimator, tracker, force=config.force)
+        outcome, run_id = train_or_reuse(context, spec, trainer, estimator, tracker, force=config.force)
     finally:
         remove_folder(artifacts.address(corpus_name))
     metrics = outcome.manifest.metrics
@@ -135,7 +123,7 @@ def base_model(
             "authors_without_file": len(selected.without_file),
             "documents": len(corpus),
             "documents_held_out_elsewhere": len(selected.held_out_elsewhere),
-            **_training_metadata(address, outcome, run_id, tracker),
+            **training_metadata(address, outcome, run_id, tracker),
         },
     )
 
@@ -172,7 +160,13 @@ def sft_checkpoint(
 
     If training fails or is cancelled, the previous checkpoint stays whole, and the next run starts clean.
     """
-    resolved = _resolve(context, config, SFTHyperparameters, project, n_parameters=base_model.n_parameters)
+    resolved = resolved_settings(
+        project,
+        context.partition_key,
+        SFTHyperparameters,
+        run=set_in(config, SFTHyperparameters),
+        n_parameters=base_model.n_parameters,
+    )
     spec = TrainingSpec(
         stage="sft",
         author=context.partition_key,
@@ -188,7 +182,7 @@ def sft_checkpoint(
         chat_template_hash=project.template.hash,
         code_version=PAYLOAD_VERSION,
     )
-    return _checkpoint(context, spec, resolved, trainer, estimator, tracker, force=config.force)
+    return fine_tuned(context, spec, resolved, trainer, estimator, tracker, force=config.force)
 
 
 @dg.asset(
@@ -221,7 +215,13 @@ def dpo_checkpoint(
     If training fails or is cancelled, the previous checkpoint stays whole, and the next run starts clean.
     """
     start = artifacts.manifest("sft_checkpoint", context.partition_key)
-    resolved = _resolve(context, config, DPOHyperparameters, project, n_parameters=int(start.metrics["parameters"]))
+    resolved = resolved_settings(
+        project,
+        context.partition_key,
+        DPOHyperparameters,
+        run=set_in(config, DPOHyperparameters),
+        n_parameters=int(start.metrics["parameters"]),
+    )
     spec = TrainingSpec(
         stage="dpo",
         author=context.partition_key,
@@ -236,7 +236,7 @@ def dpo_checkpoint(
         chat_template_hash=project.template.hash,
         code_version=PAYLOAD_VERSION,
     )
-    return _checkpoint(context, spec, resolved, trainer, estimator, tracker, force=config.force)
+    return fine_tuned(context, spec, resolved, trainer, estimator, tracker, force=config.force)
 
 
 def _pointer(project: Project) -> dg.MaterializeResult[BaseModelRef]:
@@ -258,102 +258,6 @@ def _pointer(project: Project) -> dg.MaterializeResult[BaseModelRef]:
             "licence": reference.licence,
         },
     )
-
-
-def _resolve(
-    context: dg.AssetExecutionContext,
-    config: TrainingConfig,
-    kind: type[Kind],
-    project: Project,
-    *,
-    n_parameters: int | None,
-) -> Resolved[Kind]:
-    """Return the settings of a fine-tuning: of the run, of the author, of the size of the model, in this order."""
-    stage = "sft" if kind is SFTHyperparameters else "dpo"
-    policy = load_author(project.authors_path, context.partition_key).training
-    return resolve(
-        kind,
-        run=set_in(config, kind),
-        author=policy.sft if stage == "sft" else policy.dpo,
-        author_file=project.authors_path / f"{context.partition_key}.yaml",
-        field=f"training.{stage}",
-        n_parameters=n_parameters,
-    )
-
-
-def _checkpoint(
-    context: dg.AssetExecutionContext,
-    spec: TrainingSpec,
-    resolved: Resolved[Kind],
-    trainer: Trainer,
-    estimator: Estimator,
-    tracker: Tracker,
-    *,
-    force: bool,
-) -> dg.MaterializeResult[None]:
-    outcome, run_id = _train(context, spec, trainer, estimator, tracker, force=force)
-    metrics = outcome.manifest.metrics
-    return dg.MaterializeResult(
-        data_version=data_version(outcome.manifest.data_version),
-        metadata={
-            "summary": summary_of(metrics),
-            "base_model_version": str(spec.base_model_version),
-            "method": resolved.settings.method,
-            "settings": dg.MetadataValue.table([dg.TableRecord(row) for row in resolved.table()]),
-            "warnings": len(outcome.manifest.warnings),
-            **_training_metadata(spec.output_uri, outcome, run_id, tracker),
-        },
-    )
-
-
-def summary_of(metrics: Mapping[str, float]) -> str:
-    """Return what a fine-tuning came to, in a line; without test rows there is no loss on what is held out."""
-    held_out = f", held out {metrics['eval_loss']:.2f}" if "eval_loss" in metrics else ", nothing held out"
-    steps = f"{int(metrics['train_rows']):,} rows, {int(metrics['steps'])} steps"
-    return f"{steps}; loss {metrics['train_loss']:.2f}{held_out}"
-
-
-def _train(
-    context: dg.AssetExecutionContext,
-    spec: TrainingSpec,
-    trainer: Trainer,
-    estimator: Estimator,
-    tracker: Tracker,
-    *,
-    force: bool,
-) -> tuple[TrainingOutcome, str | None]:
-    """Train, or take over the checkpoint that answers the same spec; return it with its MLflow run."""
-    finished = None if force else trainer.finished(spec)
-    if finished:
-        context.log.info(f"{spec.output_uri} answers spec {spec.spec_hash[:12]} already: nothing is trained.")
-        run_id = tracker.find_run(spec.author, tag="spec_hash", value=spec.spec_hash)
-        return TrainingOutcome(manifest=finished, reused=True), run_id
-    # Before anything is started or paid for.
-    context.add_output_metadata(estimator.check(context, spec))
-    # A job that is under way logs to the run it was started with.
-    job = trainer.under_way(spec)
-    tracking = job.tracking if job else None
-    run_id = tracking.run_id if tracking else open_training_run(context, spec, tracker)
-    tracked = spec.model_copy(update={"tracking": tracker.tracking_run(run_id)})
-    try:
-        outcome = trainer.train(context, tracked)
-        reached = tracker.is_reachable_from_elsewhere or not trainer.is_elsewhere
-        close_training_run(tracker, run_id, spec, outcome.manifest, logged_while_it_ran=reached)
-    except BaseException:
-        tracker.finish_run(run_id, failed=True)
-        raise
-    return outcome, run_id
-
-
-def _training_metadata(address: str, outcome: TrainingOutcome, run_id: str | None, tracker: Tracker) -> dict[str, Any]:
-    return {
-        "dagster/uri": address,
-        "reused": outcome.reused,
-        "spec_hash": outcome.manifest.spec_hash,
-        **readable(outcome.manifest.metrics),
-        **({"mlflow_run": dg.MetadataValue.url(tracker.run_url(run_id))} if run_id else {}),
-        "loss_curve": picture(loss_curve(checkpoint_history(address)), "Loss by step"),
-    }
 
 
 def _input_version(context: dg.AssetExecutionContext, asset: str) -> str:

@@ -1,6 +1,6 @@
-"""How an author's models are to be trained, as the graph sees it: an external asset, versioned by the author file.
+"""How an author's models are to be trained: an external asset, versioned by the author file, and what follows from it.
 
-What is set there, and who wins against whom, stands in `defaults.py`; the file itself is read by `collection.authors`.
+Who wins against whom stands in `defaults.py`; the file itself is read by `collection.authors`.
 """
 
 import dagster as dg
@@ -11,6 +11,8 @@ from twin_assets.documents import Author, content_hash
 from twin_assets.observing import observation_if_changed
 from twin_assets.partitions import authors_partitions
 from twin_assets.reporting import OWNERS
+from twin_assets.training.defaults import Kind, Resolved, Values, resolve
+from twin_assets.training.hyperparameters import SFTHyperparameters
 
 TRAINING_SETTINGS = "training_settings"
 
@@ -48,6 +50,33 @@ def observe_training_settings(instance: dg.DagsterInstance, author: Author) -> d
         partition=author.slug,
         metadata={"sft": author.training.sft, "dpo": author.training.dpo},
         description=f"The training settings of {author.name} are others.",
+    )
+
+
+def resolved_settings(
+    project: Project, author: str, kind: type[Kind], *, run: Values, n_parameters: int | None
+) -> Resolved[Kind]:
+    """Return the settings of a fine-tuning: of the run, of the author, of the size of the model, in this order.
+
+    Args:
+        project: Where the author files lie.
+        author: Slug of the author.
+        kind: Settings of the stage.
+        run: What the run sets; None stands for what it leaves open.
+        n_parameters: Parameters of the model that training starts from; None if that is not known.
+
+    Raises:
+        UserError: If a setting is not usable; who set it is named.
+    """
+    policy = load_author(project.authors_path, author).training
+    is_sft = issubclass(kind, SFTHyperparameters)
+    return resolve(
+        kind,
+        run=run,
+        author=policy.sft if is_sft else policy.dpo,
+        author_file=project.authors_path / f"{author}.yaml",
+        field="training.sft" if is_sft else "training.dpo",
+        n_parameters=n_parameters,
     )
 
 

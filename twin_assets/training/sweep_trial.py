@@ -15,23 +15,20 @@ from resources.io_managers import read_rows, write_rows
 from resources.project import Project
 from resources.tracker import Tracker
 from resources.trainer import Trainer
-from twin_assets.collection.authors import load_author
 from twin_assets.documents import BaseModelRef, InstructRow, PreferenceRow
 from twin_assets.errors import UserError
 from twin_assets.partitions import authors_partitions
 from twin_assets.reporting import OWNERS, data_version, readable, rows_version
 from twin_assets.training.assets import PAYLOAD_VERSION
-from twin_assets.training.defaults import resolve
+from twin_assets.training.author_settings import resolved_settings
 from twin_assets.training.hyperparameters import DPOHyperparameters, SFTHyperparameters
+from twin_assets.training.launching import train
 from twin_assets.training.manifest import Manifest
 from twin_assets.training.spec import TrainingSpec
 from twin_assets.training.storage import remove_folder
-from twin_assets.training.sweeping import Row, rows_to_compare_on
+from twin_assets.training.sweeping import SWEEPS, Row, rows_to_compare_on
+from twin_assets.training.tracking import close_run_with
 
-PARENT = "mlflow.parentRunId"
-"""The tag by which MLflow shows a run within another."""
-
-SWEEPS = "sweeps"
 DATASETS: dict[str, tuple[str, type[InstructRow] | type[PreferenceRow]]] = {
     "sft": ("instruct_dataset", InstructRow),
     "dpo": ("preference_dataset", PreferenceRow),
@@ -47,7 +44,7 @@ class SweepTrialConfig(dg.Config):
     sweep: str = Field(min_length=1, description="Id of the sweep; its trials stand together in MLflow")
     stage: Literal["sft", "dpo"] = Field(description="Which training is tried")
     settings: dict[str, Any] = Field(
-        description="The settings that are tried; the rest is as in the author's own training"
+        description="The settings that are tried; the rest is as in the author's own training, without early stopping"
     )
 
 
@@ -118,10 +115,12 @@ def _rows_and_spec(
     version = str(rows_version([*train, *compared]).value)
     place = artifacts.path(SWEEPS, f"{author}/rows-{version[:16]}")
     for split, rows in (("train", train), ("test", compared)):
-        if not (place / f"{split}.parquet").exists():
-            with writing(place / f"{split}.parquet") as partial, refusals_told(place):
-                write_rows(partial, rows)
+        # Also where they lie already: housekeeping takes what nobody has touched for long.
+        with writing(place / f"{split}.parquet") as partial, refusals_told(place):
+            write_rows(partial, rows)
     starts_from_sft = config.stage == "dpo"
+    # The validation side is what trials are compared on: none of them may also be stopped by it.
+    run = {**config.settings, "early_stopping_patience": 0}
     start = artifacts.manifest("sft_checkpoint", author) if starts_from_sft else None
     spec = TrainingSpec(
         stage=config.stage,
@@ -132,12 +131,11 @@ def _rows_and_spec(
         dataset_uri=artifacts.address(SWEEPS, f"{author}/rows-{version[:16]}"),
         dataset_version=version,
         output_uri=artifacts.address(SWEEPS, f"{author}/trial"),
-        hyperparameters=resolve(
+        hyperparameters=resolved_settings(
+            project,
+            author,
             SFTHyperparameters if config.stage == "sft" else DPOHyperparameters,
-            run=config.settings,
-            author=getattr(load_author(project.authors_path, author).training, config.stage),
-            author_file=project.authors_path / f"{author}.yaml",
-            field=f"training.{config.stage}",
+            run=run,
             n_parameters=int(start.metrics["parameters"]) if start else base_model.n_parameters,
         ).settings,
         seed=project.seed,
@@ -163,45 +161,31 @@ def _logged(
     shown = tracker.find_run(spec.author, tag="sweep_trial", value=of_this_sweep)
     if earlier and shown:
         return earlier, shown
-    run_id = tracker.start_run(
-        ", ".join(f"{name} {value}" for name, value in config.settings.items()),
-        author=spec.author,
-        tags={
-            PARENT: tracker.sweep_run(str(spec.author), config.sweep),
-            "stage": "sweep_trial",
-            "sweep_trial": of_this_sweep,
-            "tries": spec.stage,
-            "trial_spec_hash": spec.spec_hash,
-            "dataset_version": spec.dataset_version,
-            "dagster_run": context.run_id,
-        },
-    )
-    try:
-        manifest = earlier or _trained(context, spec, run_id, trainer, estimator, tracker)
-    except BaseException:
-        tracker.finish_run(run_id, failed=True)
-        raise
-    tracker.finish_run(
-        run_id,
-        params=spec.hyperparameters.model_dump(),
-        metrics=manifest.metrics,
-        files={"manifest.json": manifest.model_dump_json(indent=2).encode()},
-    )
-    return manifest, run_id
 
+    def open_run() -> str:
+        began = tracker.interrupted_run(spec.author, tag="sweep_trial", value=of_this_sweep)
+        if began:
+            tracker.resume_stage(began, build_of=None, dagster_run=context.run_id)
+            return began
+        return tracker.start_run(
+            ", ".join(f"{name} {value}" for name, value in config.settings.items()),
+            author=spec.author,
+            parent=tracker.sweep_run(str(spec.author), config.sweep),
+            tags={
+                "stage": "sweep_trial",
+                "sweep_trial": of_this_sweep,
+                "tries": spec.stage,
+                "trial_spec_hash": spec.spec_hash,
+                "dataset_version": spec.dataset_version,
+                "dagster_run": context.run_id,
+            },
+        )
 
-def _trained(
-    context: dg.AssetExecutionContext,
-    spec: TrainingSpec,
-    run_id: str,
-    trainer: Trainer,
-    estimator: Estimator,
-    tracker: Tracker,
-) -> Manifest:
-    """Train a trial, or take over a checkpoint that was whole when its run was killed."""
-    finished = trainer.finished(spec)
-    if finished:
-        return finished
-    # Before anything is started or paid for.
-    context.add_output_metadata(estimator.check(context, spec))
-    return trainer.train(context, spec.model_copy(update={"tracking": tracker.tracking_run(run_id)})).manifest
+    # A checkpoint may have been whole when the run that trained it was killed.
+    known = earlier or trainer.finished(spec)
+    if known is None:
+        outcome, run_id = train(context, spec, trainer, estimator, tracker, open_run=open_run)
+        return outcome.manifest, run_id
+    run_id = open_run()
+    close_run_with(tracker, run_id, spec, known)
+    return known, run_id

@@ -35,6 +35,9 @@ Value = bool | int | float | str
 Trial = dict[str, Value]
 """The settings that one trial changes, by name."""
 
+SWEEPS = "sweeps"
+"""Folder among the artifacts where trials keep, for each author, their rows, results, and checkpoints on the way."""
+
 METRICS: Final[dict[str, Literal["lowest", "highest"]]] = {
     "eval_loss": "lowest",
     "reward_accuracy": "highest",
@@ -46,6 +49,13 @@ DEFAULT_METRIC: Final = {"sft": "eval_loss", "dpo": "reward_accuracy"}
 
 SHAPES_THE_LOSS = frozenset({"beta", "sft_weight", "loss"})
 """Settings of preference optimisation with which the loss itself is another: losses then cannot be compared."""
+
+NOT_TRIED = {
+    "early_stopping_patience": "trials train to the end, because they are compared on the rows that would stop one",
+    "max_length": "it decides on which tokens of the rows trials are compared",
+    "max_eval_rows": "it decides on which rows trials are compared",
+}
+"""Settings that trials cannot differ in, and why."""
 
 SET_ASIDE = 0.15
 """Share of the training documents that trials are compared on where the author has no validation side."""
@@ -108,6 +118,8 @@ class Sweep(BaseModel):
                 nearest = process.extractOne(name, list(known), score_cutoff=60)
                 hint = f"did you mean {nearest[0]!r}?" if nearest else f"there are {', '.join(known)}"
                 raise ValueError(f"{self.stage} has no setting {name!r}: {hint}")
+            if name in NOT_TRIED:
+                raise ValueError(f"{name} cannot be tried: {NOT_TRIED[name]}")
             if isinstance(values, list) and not values:
                 raise ValueError(f"{name} lists no value")
             if isinstance(values, Range) and self.method == "grid":

@@ -1,7 +1,6 @@
 """A training as a run of the tracker: opened before it starts, and closed with what it ended with."""
 
 from collections.abc import Mapping
-from typing import Any
 
 import dagster as dg
 import pyarrow.parquet as pq
@@ -60,11 +59,18 @@ def close_training_run(
     history = checkpoint_history(spec.output_uri)
     if not logged_while_it_ran:
         tracker.log_history(run_id, history)
+    close_run_with(tracker, run_id, spec, manifest, files={"loss.png": loss_curve(history)})
+
+
+def close_run_with(
+    tracker: Tracker, run_id: str, spec: TrainingSpec, manifest: Manifest, *, files: Mapping[str, bytes] | None = None
+) -> None:
+    """Log what was asked for and what came of it, and close the run."""
     tracker.finish_run(
         run_id,
-        params=_params(spec),
+        params={**spec.hyperparameters.model_dump(), "seed": spec.seed},
         metrics=manifest.metrics,
-        files={"loss.png": loss_curve(history), "manifest.json": manifest.model_dump_json(indent=2).encode()},
+        files={**(files or {}), "manifest.json": manifest.model_dump_json(indent=2).encode()},
     )
 
 
@@ -86,7 +92,3 @@ def _rows_in(path: UPath) -> int | None:
         return None
     with path.open("rb") as file:
         return int(pq.read_metadata(file).num_rows)
-
-
-def _params(spec: TrainingSpec) -> Mapping[str, Any]:
-    return {**spec.hyperparameters.model_dump(), "seed": spec.seed}

@@ -1,8 +1,10 @@
 """Removing an author from every store, all of them real: after a dry run, and also in two goes."""
 
 import json
+import re
 import shutil
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +57,9 @@ def twin(collected: Place, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> P
         write(place.artifacts / "launches" / job / "checkpoints" / "checkpoint-9" / "model.safetensors", "half")
     cache = cache_of(str(place.artifacts / "sft_checkpoint" / AUTHOR), home / "cache" / "checkpoints")
     write(cache / "0123" / "model.safetensors", "weights")
+    for slug in (AUTHOR, OTHER):
+        write(place.artifacts / "sweeps" / slug / "rows-1" / "train.parquet", "rows")
+        write(place.artifacts / "sweeps" / slug / "ab12.partial-7" / "model.safetensors", "half")
     sentence = longest_line(place.writings / "articles" / "drop-the-index.md")
     for name, text in (("his", f"Explain this:\n{sentence}\n"), ("foreign", "Explain the weather of tomorrow to me.")):
         call = {"user": text, "raw": "{}"}
@@ -135,6 +140,7 @@ def test_a_dry_run_shows_everything_with_counts_and_bytes_and_changes_nothing(tw
         "cleaned_documents",
         "sft_checkpoint",
         "dpo_checkpoint",
+        "sweeps",
         "exports",
         "feedback",
         "documents",
@@ -147,6 +153,7 @@ def test_a_dry_run_shows_everything_with_counts_and_bytes_and_changes_nothing(tw
     assert rows["launches"]["count"] == 2
     assert rows["sft_checkpoint, fetched"]["count"] == 1
     assert rows["documents"]["count"] == 12
+    assert rows["sweeps"]["count"] == 2
     assert rows["sft_checkpoint"]["bytes"] > 10_000
     assert rows["models and runs"]["bytes"] > 10_000
     assert "base_model" not in rows
@@ -163,15 +170,49 @@ def test_afterwards_nothing_of_the_author_is_anywhere_and_the_others_have_lost_n
     assert not list((twin.settings.home / "cache").rglob("*.safetensors"))
     assert call_file(twin, "foreign").exists()
     assert (twin.artifacts / "chunks" / f"{OTHER}.parquet").exists()
+    assert (twin.artifacts / "sweeps" / OTHER / "rows-1" / "train.parquet").exists()
     assert (twin.settings.authors_dir / f"{OTHER}.yaml").exists()
     tracker = Tracker.from_settings(twin.settings)
     assert tracker.versions(registered_name(AUTHOR)) == []
-    sentence = longest_line(twin.writings / "articles" / "drop-the-index.md").encode()
     with twin.instance() as instance:
         assert instance.get_dynamic_partitions("authors") == []
         for asset in ("cleaned_documents", "embeddings"):
             assert not instance.get_materialized_partitions(dg.AssetKey(asset))
-    assert sentence not in twin.settings.home.joinpath("warehouse.db").read_bytes()
+
+
+def holding_text(place: Place) -> set[str]:
+    """Return the files of the home that hold something of an article, in plain text."""
+    text = (place.writings / "articles" / "a-queue-is-a-loan.md").read_text(encoding="utf-8")
+    # What no encoding of JSON changes.
+    piece = max(re.split(r"[^A-Za-z ,.]", text), key=len).encode()
+    home = place.settings.home
+    files = {path.relative_to(home): path for path in home.rglob("*") if path.is_file()}
+    return {str(name) for name, path in files.items() if piece in path.read_bytes()}
+
+
+def test_no_file_holds_text_that_was_deleted(twin):
+    """Also where SQLite was compiled, or told, to leave deleted text in its free pages."""
+    database = twin.settings.home / "warehouse.db"
+    with closing(sqlite3.connect(database)) as connection:
+        connection.execute("PRAGMA secure_delete = OFF")
+        connection.execute("DELETE FROM articles")
+        connection.commit()
+    assert "warehouse.db" in holding_text(twin)
+    twin_command(AUTHOR, "--yes")
+    assert holding_text(twin) == set()
+
+
+def test_a_database_that_stays_in_use_is_said_and_the_removal_goes_on_when_run_again(twin, monkeypatch):
+    monkeypatch.setenv("TWIN_LOCK_TIMEOUT_SECONDS", "0")
+    runs = twin.settings.home / "dagster" / "history" / "runs.db"
+    with closing(sqlite3.connect(runs)) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT * FROM runs").fetchone()
+        refused = CliRunner().invoke(app, ["author", "remove", AUTHOR, "--yes"])
+    assert "runs.db still holds what was deleted in it" in str(refused.exception)
+    assert [one.what for one in holdings(twin)] == ["partition"]
+    twin_command(AUTHOR, "--yes")
+    assert holdings(twin) == []
 
 
 def sentences(place: Place) -> list[str]:

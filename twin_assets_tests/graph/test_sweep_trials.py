@@ -16,8 +16,8 @@ from twin_assets.settings import PROJECT_ROOT
 GRID = {"stage": "sft", "method": "grid", "parameters": {"learning_rate": [2e-3, 1e-5], "lora_rank": [4]}}
 OWN = """\
 training:
-  # small, to be quick
-  {stage}: {{max_steps: 3, batch_size: 4, max_length: 96, max_eval_rows: 8}}
+  # small, to be quick; a trial has nothing to stop early by
+  {stage}: {{max_steps: 3, batch_size: 4, max_length: 96, max_eval_rows: 8, early_stopping_patience: 2}}
 """
 
 
@@ -82,7 +82,7 @@ def test_a_sweep_trains_each_trial_once_compares_them_and_stores_the_best(place)
     assert (place.artifacts / "sft_checkpoint" / AUTHOR / "manifest.json").read_bytes() == checkpoint
 
     after = file.read_text(encoding="utf-8")
-    assert "# small, to be quick" in after
+    assert "# small, to be quick; a trial" in after
     assert yaml.safe_load(after)["training"]["sft"] == {
         **yaml.safe_load(before)["training"]["sft"],
         "learning_rate": rows[0]["learning_rate"],

@@ -12,7 +12,7 @@ from jobs.housekeeping import housekeeping
 from resources.artifacts import ArtifactStore
 from resources.registry_cleaning import RegistryCleaner, RegistryCopy
 from resources.tracker import CHAMPION, Tracker, registered_name
-from twin_assets.housekeeping.leftovers import leftovers, old_launches
+from twin_assets.housekeeping.leftovers import leftovers, old_launches, old_trials
 from twin_assets.housekeeping.versions import removable_versions
 from twin_assets.settings import Settings
 
@@ -124,6 +124,22 @@ def test_launches_are_found_when_nothing_in_them_was_touched_for_long(root):
     assert old_launches(str(root / "nowhere"), older_than=week_ago()) == []
 
 
+def test_of_the_trials_of_each_author_what_nobody_touched_for_long_is_found(root):
+    for slug, days in (("ann", 40), ("bob", 1)):
+        for name in ("rows-1/train.parquet", "ab12.json", "cd34.partial-7/model.safetensors"):
+            put(root / "sweeps" / slug / name)
+        for path in (root / "sweeps" / slug).iterdir():
+            age(path, days)
+    put(root / "sweeps" / "ann" / "rows-2" / "train.parquet")
+    found = old_trials(str(root / "sweeps"), older_than=week_ago())
+    assert [(str(left.path.relative_to(root / "sweeps")), left.bytes) for left in found] == [
+        ("ann/ab12.json", 5),
+        ("ann/cd34.partial-7", 5),
+        ("ann/rows-1", 5),
+    ]
+    assert old_trials(str(root / "nowhere"), older_than=week_ago()) == []
+
+
 def keep_house(settings: Settings, instance: dg.DagsterInstance, *, dry_run: bool) -> dg.ExecuteInProcessResult:
     policy = {"config": {"dry_run": dry_run}}
     return housekeeping.execute_in_process(
@@ -132,7 +148,9 @@ def keep_house(settings: Settings, instance: dg.DagsterInstance, *, dry_run: boo
         run_config={
             "ops": {
                 "old_versions": {"config": {"dry_run": dry_run, "keep_newest": 1, "keep_days": 0}},
-                **dict.fromkeys(("left_by_killed_runs", "files_of_launches", "runs_never_closed"), policy),
+                **dict.fromkeys(
+                    ("left_by_killed_runs", "files_of_launches", "trials_of_sweeps", "runs_never_closed"), policy
+                ),
             }
         },
     )
@@ -169,16 +187,21 @@ def tracker(settings, tmp_path) -> Tracker:
 
 def test_the_job_deletes_old_versions_with_their_copies_and_never_the_champion(settings, root, tracker):
     before = {copy.version: Path(copy.source) for copy in RegistryCleaner(tracker).copies()}
+    trial = put(root / "sweeps" / "ann" / "ab12.json", days=31)
+    young = put(root / "sweeps" / "ann" / "cd34.json", days=29)
     with dg.DagsterInstance.ephemeral() as instance:
         looked = keep_house(settings, instance, dry_run=True)
         assert [version.version for version in tracker.versions("twin-ann")] == ["1", "2", "3", "4"]
         assert (root / "sft_checkpoint" / "ann.partial-17").exists()
+        assert trial.exists()
         done = keep_house(settings, instance, dry_run=False)
     assert [version.version for version in tracker.versions("twin-ann")] == ["2", "4"]
     assert {version for version, path in before.items() if path.exists()} == {"2", "4"}
     assert not (root / "sft_checkpoint" / "ann.partial-17").exists()
     assert (root / "sft_checkpoint" / "ann" / "model.safetensors").exists()
     assert (root / "dpo_checkpoint" / "ann.partial-18").exists()
+    assert not trial.exists()
+    assert young.exists()
     for op, at_least in (("old_versions", 10), ("left_by_killed_runs", 25)):
         assert report(looked, op)["bytes"] == report(done, op)["bytes"] >= at_least
         assert report(looked, op)["dry_run"] is True

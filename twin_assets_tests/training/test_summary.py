@@ -1,4 +1,4 @@
-from twin_assets.training.assets import summary_of
+from twin_assets.training.launching import summary_of
 
 METRICS = {"train_rows": 1200.0, "steps": 40.0, "train_loss": 2.345}
 

@@ -96,6 +96,12 @@ def test_the_same_file_is_the_same_sweep_and_another_value_makes_another(read):
         (("method: grid", "method: bayes"), "method: Input should be 'grid' or 'random'"),
         (("method: grid", "method: grid\nmetric: loss"), "'loss' is not one of eval_loss"),
         (("method: grid", "method: grid\nmetric: reward_margin"), "sft has no reward_margin"),
+        (("lora_rank: [4, 8, 16]", "early_stopping_patience: [0, 3]"), "trials train to the end"),
+        (("lora_rank: [4, 8, 16]", "max_length: [256, 512]"), "max_length cannot be tried: it decides on which"),
+        (
+            ("lora_rank: [4, 8, 16]", "max_eval_rows: [8, 16]"),
+            "max_eval_rows cannot be tried: it decides on which",
+        ),
         (("stage: sft", "stage: pretrain"), "stage: Input should be 'sft' or 'dpo'"),
         (("method: grid", "method: grid\nbudget: 3"), "budget: Extra inputs are not permitted"),
         (("method: grid", "method: [grid"), "line 4: not valid YAML"),

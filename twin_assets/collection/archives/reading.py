@@ -85,12 +85,9 @@ def open_archive(path: Path) -> Iterator[Archive]:
         file.seek(0)
         if magic == _GZIP_MAGIC:
             raise UserError(f"{path} is a tar.gz file: unpack it, and let `path` name the folder.")
-        try:
-            with zipfile.ZipFile(file) as packed:
-                yield ZipArchive(path, file, packed)
-        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
-            reason = str(error) or "it ends too early"
-            raise UserError(f"{path} is no zip file, or is damaged ({reason}): download the export again.") from error
+        with _damage_told(path):
+            archive = ZipArchive(path, file, zipfile.ZipFile(file))
+        yield archive
 
 
 def text_of(archive: Archive, name: str) -> str:
@@ -144,7 +141,7 @@ class ZipArchive:
     def read(self, name: str) -> bytes:
         """Return the content of a member, measured while it is unpacked."""
         before, content = self._file.bytes_read, bytearray()
-        with self._packed.open(self._members[name]) as member:
+        with _damage_told(self.path), self._packed.open(self._members[name]) as member:
             while block := member.read(BLOCK_BYTES):
                 content += block
                 self._total += len(block)
@@ -207,6 +204,19 @@ class _CountingFile(io.FileIO):
         block = super().read(-1 if size is None else size)
         self.bytes_read += len(block)
         return block
+
+
+@contextmanager
+def _damage_told(path: Path) -> Iterator[None]:
+    """Turn what zipfile stumbles over in a damaged file into the error of an archive.
+
+    Beside its own error: a place before the beginning of the file (OSError), and a name that is not UTF-8.
+    """
+    try:
+        yield
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError, UnicodeDecodeError) as error:
+        reason = str(error) or "it ends too early"
+        raise UserError(f"{path} is no zip file, or is damaged ({reason}): download the export again.") from error
 
 
 def _refuse_too_many(path: Path, count: int) -> None:

@@ -33,6 +33,8 @@ class Device:
     """Bytes of one GPU, or of the machine's free main memory."""
     peak_flops: float | None
     """Operations per second of one GPU, or of all cores; none if they are not known."""
+    host_memory: int | None = None
+    """Bytes of main memory beside the GPUs that a program can use; none if it is not known, or there is no GPU."""
     usd_per_hour: float | None = None
     spot_discount_up_to: float = 0.0
 
@@ -74,4 +76,5 @@ def _gpu_here() -> Device | None:
         count=1,
         memory=int(mebibytes) * 2**20,
         peak_flops=peak,
+        host_memory=psutil.virtual_memory().available,
     )

@@ -7,7 +7,7 @@ from typing import Any
 from twin_assets.training.estimating.architecture import Architecture, architecture_of, architecture_of_pretraining
 from twin_assets.training.estimating.compute import UTILISATION, Cost, cost_of, hours_of
 from twin_assets.training.estimating.device import GIB, Device
-from twin_assets.training.estimating.memory import Memory, memory_of
+from twin_assets.training.estimating.memory import Memory, host_bytes, memory_of
 from twin_assets.training.estimating.plan import TrainingPlan, plan_for
 from twin_assets.training.estimating.workload import Workload, steps_and_tokens, workload_of
 from twin_assets.training.hyperparameters import Hyperparameters, PretrainHyperparameters
@@ -24,6 +24,8 @@ class Estimate:
     device: Device
     instances: int
     memory: Memory
+    host: int
+    """Bytes of main memory beside the GPUs; nothing without a GPU, where `memory` is the main memory."""
     steps: int
     tokens: float
     hours: float | None
@@ -31,8 +33,13 @@ class Estimate:
 
     @property
     def fits(self) -> bool:
-        """Whether the memory of the device is enough."""
-        return self.memory.total <= self.device.memory
+        """Whether the memory of the device is enough, and the main memory beside it."""
+        return self.memory.total <= self.device.memory and self.fits_host
+
+    @property
+    def fits_host(self) -> bool:
+        """Whether the main memory beside the GPUs is enough, as far as it is known."""
+        return self.device.host_memory is None or self.host <= self.device.host_memory
 
     def metadata(self) -> dict[str, Any]:
         """Return the figures to be kept beside what was measured afterwards."""
@@ -58,6 +65,8 @@ class Estimate:
             "longest_sequence": self.plan.max_length,
             "memory_gib": round(self.memory.total / GIB, 2),
             "device_gib": round(self.device.memory / GIB, 2),
+            "host_memory_gib": round(self.host / GIB, 2),
+            "device_host_gib": None if self.device.host_memory is None else round(self.device.host_memory / GIB, 2),
             **{f"{name}_gib": round(value / GIB, 3) for name, value in vars(self.memory).items()},
             "rows": self.workload.rows,
             "steps": self.steps,
@@ -102,11 +111,12 @@ def estimate_of(
 ) -> Estimate:
     """Return what a stage takes on a device, from what is known of its model and dataset.
 
-    A sequence is as long as the longest row, at most `max_length`; packed ones fill it.
+    A sequence is as long as `max_length` allows, or as the longest row where the tokenizer counted each of them and
+    none fills it; packed ones fill it.
     """
     gpu = device.kind == "gpu"
     plan = plan_for(stage, settings, architecture, gpu=gpu, processes=device.count * instances)
-    if stage != "pretrain" and not plan.packing:
+    if stage != "pretrain" and not plan.packing and workload.longest:
         plan = replace(plan, max_length=min(plan.max_length, workload.longest))
     steps, tokens = steps_and_tokens(plan, settings, workload)
     everything = replace(device, count=device.count * instances)
@@ -118,6 +128,7 @@ def estimate_of(
         device=device,
         instances=instances,
         memory=memory_of(plan, gpu=gpu),
+        host=host_bytes(plan, processes=plan.processes // instances) if gpu else 0,
         steps=steps,
         tokens=tokens,
         hours=hours,

@@ -86,11 +86,16 @@ def check_fits(estimate: Estimate, *, max_cost: float, others: Sequence[Device] 
 def refusal(estimate: Estimate, *, max_cost: float) -> str | None:
     """Return why a training is refused; nothing if it fits."""
     stage, device = asset_of(estimate), estimate.device
-    if not estimate.fits:
+    if estimate.memory.total > device.memory:
         free = "free memory" if device.kind == "cpu" else "memory of a GPU"
         return (
             f"{stage} needs about {estimate.memory.total / GIB:.1f} GiB, and the {free} of {device.name} is "
             f"{device.memory / GIB:.1f} GiB"
+        )
+    if device.host_memory is not None and not estimate.fits_host:
+        return (
+            f"{stage} needs about {estimate.host / GIB:.1f} GiB of main memory beside the GPU, to load the model and "
+            f"to write it, and {device.name} has {device.host_memory / GIB:.1f} GiB"
         )
     if estimate.cost and estimate.cost.on_demand > max_cost:
         return (

@@ -13,8 +13,9 @@ NF4_BYTES = 4.127 / 8
 """Bytes of a weight in 4-bit NormalFloat with double quantisation: 4 bits, and 0.127 for the constants (Dettmers et al.
 2023, QLoRA, section 3)."""
 
-ADAPTER_BYTES = 4
-"""PEFT keeps adapters in float32 whatever the base model is in (`autocast_adapter_dtype`)."""
+TRAINED_BYTES = 4
+"""What is trained is in float32: PEFT keeps adapters in it whatever the base is in (`autocast_adapter_dtype`), and the
+payload loads a model in it of which every weight is trained."""
 
 TILE_TOKENS, TILE_VOCABULARY = 4096, 32768
 """The tiles in which TRL 1.x computes log-probabilities, so that the logits are never there as a whole."""
@@ -32,7 +33,7 @@ FRAGMENTATION = 0.05
 
 @dataclass(frozen=True)
 class Memory:
-    """Bytes on one device, at the worst moment of a step."""
+    """Bytes on one device, at the worst moment of a step or of the merge."""
 
     weights: int
     gradients: int
@@ -41,7 +42,7 @@ class Memory:
     logits: int
     reference: int
     merging: int
-    """What merging the adapter takes beyond the activations, which are gone by then."""
+    """What merging the adapter takes beyond all that training takes, which is given back before."""
     overhead: int
 
     @property
@@ -55,13 +56,14 @@ def memory_of(plan: TrainingPlan, *, gpu: bool) -> Memory:
 
     Args:
         plan: The training.
-        gpu: Whether it runs on a GPU; a CPU also merges the adapter in the same memory.
+        gpu: Whether it runs on a GPU.
     """
     weights, gradients, optimizer = weight_bytes(plan), gradient_bytes(plan), optimizer_bytes(plan)
     activations, logits = activation_bytes(plan), logit_bytes(plan, gpu=gpu)
     reference = reference_bytes(plan)
-    merging = 0 if gpu else max(0, merging_bytes(plan) - activations - logits)
-    parts = weights + gradients + optimizer + activations + logits + reference + merging
+    training = weights + gradients + optimizer + activations + logits + reference
+    merging = max(0, merging_bytes(plan) - training)
+    parts = training + merging
     overhead = (GPU_OVERHEAD if gpu else CPU_OVERHEAD) + int(FRAGMENTATION * parts)
     return Memory(weights, gradients, optimizer, activations, logits, reference, merging, overhead)
 
@@ -69,45 +71,32 @@ def memory_of(plan: TrainingPlan, *, gpu: bool) -> Memory:
 def weight_bytes(plan: TrainingPlan) -> int:
     """Return the bytes of the weights: 4 in fp32 or 2 in bf16 each, a little over half a byte in QLoRA.
 
-    QLoRA quantises the linear layers of the blocks alone; embeddings, output layer and norms stay as they are. An
-    adapter comes on top. ZeRO-3 divides the weights among the processes (Rajbhandari et al. 2020, section 5.3).
+    Weights that are trained themselves are in fp32 even where bf16 is computed with. QLoRA quantises the linear layers
+    of the blocks alone; embeddings, output layer and norms stay as they are. An adapter comes on top.
     """
     model = plan.architecture
-    if plan.method == "full":
-        total = float(model.parameters * plan.compute_bytes)
-    elif plan.method == "qlora":
+    if plan.method == "qlora":
         unquantised = model.parameters - model.linear_parameters
         total = model.linear_parameters * NF4_BYTES + unquantised * plan.compute_bytes
     else:
-        total = float(model.parameters * plan.compute_bytes)
+        total = float(model.parameters * plan.stored_bytes)
     if plan.method != "full":
-        total += plan.trainable * ADAPTER_BYTES
-    return int(total / (plan.processes if plan.zero_stage >= 3 else 1))
+        total += plan.trainable * TRAINED_BYTES
+    return int(total)
 
 
 def gradient_bytes(plan: TrainingPlan) -> int:
-    """Return the bytes of the gradients: one number per trained parameter, in its type.
-
-    From ZeRO-2 on they are divided among the processes (Rajbhandari et al. 2020, section 5.2).
-    """
-    total = plan.trainable * _trained_bytes(plan)
-    return total // (plan.processes if plan.zero_stage >= 2 else 1)
+    """Return the bytes of the gradients: one float32 number per trained parameter."""
+    return plan.trainable * TRAINED_BYTES
 
 
 def optimizer_bytes(plan: TrainingPlan) -> int:
     """Return the bytes of the optimizer's states.
 
-    AdamW keeps two numbers per trained parameter, in its type: 8 bytes in fp32, so that full training in fp32 takes 16
-    bytes per parameter (LLM Engineer's Handbook, 5.13). 8-bit AdamW keeps two bytes (Dettmers et al. 2022), Adafactor a
-    row and a column per matrix, next to nothing. DeepSpeed trains bf16 weights through a float32 copy with float32
-    states, 12 bytes, and divides them among the processes from stage 1 on (Rajbhandari et al. 2020, section 5.1, K =
-    12).
+    AdamW keeps two float32 numbers per trained parameter, 8 bytes, so that full training takes 16 bytes per parameter
+    (LLM Engineer's Handbook, 5.13). 8-bit AdamW keeps two bytes (Dettmers et al. 2022).
     """
-    each = _trained_bytes(plan)
-    states = {"adamw_torch": 2.0 * each, "adamw_8bit": 2.0, "adafactor": 0.01 * each}[plan.optimizer]
-    if plan.zero_stage and each == 2:
-        states += 4 + (4 if plan.optimizer == "adamw_torch" else 0)
-    return int(plan.trainable * states / (plan.processes if plan.zero_stage else 1))
+    return plan.trainable * (2 * TRAINED_BYTES if plan.optimizer == "adamw_torch" else 2)
 
 
 def activation_bytes(plan: TrainingPlan) -> int:
@@ -117,17 +106,17 @@ def activation_bytes(plan: TrainingPlan) -> int:
     here for the Llama block. SDPA keeps queries, keys, values, output and one number per head, not the scores; but in a
     batch of several sequences each block keeps its mask, in the square of the length, and keys and values are repeated
     for every head. With gradient checkpointing only the input of each block is kept (2sbh in section 5), and one block
-    is computed again.
+    is computed again. Weights in float32 that are computed with in bfloat16 are copied for it, all of them.
     """
-    model, c = plan.architecture, plan.compute_bytes
+    model, s = plan.architecture, plan.stored_bytes
     block = _block_bytes_per_token(plan)
     # Final norm: its input in float32, and its output, which the output layer takes.
-    rest = model.hidden_size * (4 + c)
+    rest = model.hidden_size * (4 + s)
     if plan.gradient_checkpointing:
-        per_token = model.layers * model.hidden_size * c + block + rest
+        per_token = model.layers * model.hidden_size * s + block + rest
     else:
         per_token = model.layers * block + rest
-    return plan.tokens * per_token
+    return plan.tokens * per_token + plan.copied_weights * plan.compute_bytes
 
 
 def _block_bytes_per_token(plan: TrainingPlan) -> int:
@@ -143,8 +132,10 @@ def _block_bytes_per_token(plan: TrainingPlan) -> int:
     gated = c * 3 * i
     if plan.method == "full":
         # The normalised values for the norms' own weights; then one input each for q, k, v together, for gate and up
-        # together, and for down. The input of o is the output of the attention, kept already.
-        inputs = c * (2 * h + h + h + i)
+        # together, and for down. The input of o is the output of the attention, kept already. Autocast casts what comes
+        # out of a norm anew for each of the five.
+        shared = 5 if plan.copied_weights else 2
+        inputs = plan.stored_bytes * 2 * h + c * (shared * h + i)
     elif plan.precision == "fp32":
         # The adapters' A share the inputs of their layers; B keeps what A gives.
         inputs = c * (h + h + i) + c * 7 * plan.lora_rank
@@ -174,17 +165,35 @@ def logit_bytes(plan: TrainingPlan, *, gpu: bool) -> int:
 def reference_bytes(plan: TrainingPlan) -> int:
     """Return the bytes of DPO's reference model: a second model in full training, nothing with an adapter.
 
-    With an adapter the reference is the model with its adapter off. Its pass keeps no activations.
+    With an adapter the reference is the model with its adapter off. Its pass keeps no activations, but its weights are
+    copied for it as those of the model are, whose copies are still there.
     """
     if plan.stage != "dpo" or not plan.has_reference or plan.method != "full":
         return 0
-    return plan.architecture.parameters * plan.compute_bytes // (plan.processes if plan.zero_stage >= 3 else 1)
+    return plan.architecture.parameters * plan.stored_bytes + plan.copied_weights * plan.compute_bytes
 
 
 def merging_bytes(plan: TrainingPlan) -> int:
-    """Return the bytes of the base model's copy into which the adapter is merged, in main memory, after training."""
-    return 0 if plan.method == "full" else plan.architecture.parameters * plan.compute_bytes
+    """Return the bytes of the whole base model with the adapter that is merged into it, when training is over.
+
+    On a GPU QLoRA's 4 bits are written out there. LoRA merges in main memory, and takes no more than training took.
+    """
+    if plan.method == "full":
+        return 0
+    return plan.architecture.parameters * plan.compute_bytes + plan.trainable * TRAINED_BYTES
 
 
-def _trained_bytes(plan: TrainingPlan) -> int:
-    return plan.compute_bytes if plan.method == "full" else ADAPTER_BYTES
+def host_bytes(plan: TrainingPlan, *, processes: int) -> int:
+    """Return the bytes of main memory that a machine with GPUs must have.
+
+    Before training each process loads its model there, and in full DPO the reference; 4 bits go straight to the GPU.
+    Afterwards one process merges LoRA there, or writes from there what the GPU holds, and reads the result back.
+
+    Args:
+        plan: The training.
+        processes: Processes on the machine.
+    """
+    models = 2 if reference_bytes(plan) else 1
+    loaded = 0 if plan.method == "qlora" else processes * models * plan.architecture.parameters * plan.stored_bytes
+    written = plan.architecture.parameters * plan.compute_bytes
+    return int((1 + FRAGMENTATION) * max(loaded, written, merging_bytes(plan))) + processes * CPU_OVERHEAD

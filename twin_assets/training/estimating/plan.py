@@ -4,26 +4,21 @@ The settings come from a spec's hyperparameters; what they cost stands in `memor
 """
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from twin_assets.training.estimating.architecture import Architecture
-from twin_assets.training.hyperparameters import Hyperparameters, PretrainHyperparameters
+from twin_assets.training.hyperparameters import (
+    ALL_LINEAR,
+    DPOHyperparameters,
+    Hyperparameters,
+    Method,
+    Optimizer,
+    PretrainHyperparameters,
+    SFTHyperparameters,
+)
 from twin_assets.training.spec import Stage
 
-Method = Literal["full", "lora", "qlora"]
 Precision = Literal["fp32", "bf16"]
-Optimizer = Literal["adamw_torch", "adamw_8bit", "adafactor"]
-
-OPTIMIZERS: dict[str, Optimizer] = {
-    "adamw_8bit": "adamw_8bit",
-    "adamw_bnb_8bit": "adamw_8bit",
-    "paged_adamw_8bit": "adamw_8bit",
-    "adafactor": "adafactor",
-}
-"""Optimizers that keep less than AdamW, by the names that transformers gives them; any other counts as AdamW."""
-
-ALL_LINEAR = "all-linear"
-"""PEFT's name for every linear layer but the output layer."""
 
 
 @dataclass(frozen=True)
@@ -42,8 +37,6 @@ class TrainingPlan:
     gradient_checkpointing: bool
     lora_rank: int
     optimizer: Optimizer = "adamw_torch"
-    zero_stage: int = 0
-    """DeepSpeed ZeRO stage; 0 without DeepSpeed."""
     processes: int = 1
     """Processes, one for each GPU."""
     packing: bool = False
@@ -68,6 +61,19 @@ class TrainingPlan:
         return 2 if self.precision == "bf16" else 4
 
     @property
+    def stored_bytes(self) -> int:
+        """Bytes of one weight of the model, as the payload holds it (`payload.runtime.model_to_train`).
+
+        Where every weight is trained it is float32, whatever is computed in.
+        """
+        return 4 if self.method == "full" else self.compute_bytes
+
+    @property
+    def copied_weights(self) -> int:
+        """Weights that autocast holds a copy of in bfloat16 until the forward pass ends, however it is checkpointed."""
+        return self.architecture.matmul_parameters if self.stored_bytes > self.compute_bytes else 0
+
+    @property
     def trainable(self) -> int:
         """Parameters that are trained."""
         if self.method == "full":
@@ -79,8 +85,6 @@ def plan_for(
     stage: Stage, settings: Hyperparameters, architecture: Architecture, *, gpu: bool, processes: int = 1
 ) -> TrainingPlan:
     """Return the plan of a stage's hyperparameters.
-
-    A setting that these hyperparameters do not have takes what the payload does without it: LoRA, AdamW, no ZeRO.
 
     Args:
         stage: The stage.
@@ -106,25 +110,20 @@ def plan_for(
     return TrainingPlan(
         stage=stage,
         architecture=architecture,
-        method=_setting(settings, "method", "lora"),
+        method=settings.method,
         precision=precision,
         batch_size=settings.batch_size,
         gradient_accumulation=settings.gradient_accumulation,
         max_length=settings.max_length,
         gradient_checkpointing=settings.gradient_checkpointing,
         lora_rank=settings.lora_rank,
-        optimizer=OPTIMIZERS.get(str(_setting(settings, "optimizer", "")), "adamw_torch"),
-        zero_stage=int(_setting(settings, "zero_stage", 0) or 0),
+        optimizer=settings.optimizer,
         processes=processes,
-        packing=bool(_setting(settings, "packing", default=False)),
-        targets=_targets(str(_setting(settings, "target_modules", ALL_LINEAR))),
-        has_reference=stage == "dpo" and _setting(settings, "loss", "dpo") != "orpo",
+        packing=isinstance(settings, SFTHyperparameters) and settings.packing,
+        targets=_targets(settings.target_modules),
+        has_reference=isinstance(settings, DPOHyperparameters) and settings.loss != "orpo",
     )
 
 
 def _targets(modules: str) -> frozenset[str]:
     return frozenset() if modules == ALL_LINEAR else frozenset(name.strip() for name in modules.split(","))
-
-
-def _setting(settings: Hyperparameters, name: str, default: Any) -> Any:
-    return getattr(settings, name, default)

@@ -16,6 +16,10 @@ from twin_assets.training.estimating.device import GIB, Device
 SHIPPED = Path(__file__).parents[1] / "prices.yaml"
 """The table of this package; its date stands in it."""
 
+USABLE = 0.96
+"""Share of an instance's main memory that is left to a container; system, driver and agent take the rest. Observed by
+torchx (`MEM_TAX` in torchx/specs/named_resources_aws.py)."""
+
 
 class Instance(BaseModel):
     """One instance type."""
@@ -27,6 +31,7 @@ class Instance(BaseModel):
     gpus: int = Field(ge=1)
     gpu: str
     memory_gib: float = Field(gt=0, description="Memory of one GPU that a program can use")
+    host_memory_gib: float = Field(gt=0, description="Main memory of the instance")
     bf16_tflops: float = Field(gt=0, description="Peak of one GPU in bf16, dense")
     usd_per_hour: float = Field(ge=0, description="On demand")
     uncertain: bool = Field(default=False, description="Whether the price rests on one source only")
@@ -40,6 +45,7 @@ class Instance(BaseModel):
             count=self.gpus,
             memory=int(self.memory_gib * GIB),
             peak_flops=self.bf16_tflops * 1e12,
+            host_memory=int(self.host_memory_gib * USABLE * GIB),
             usd_per_hour=self.usd_per_hour,
             spot_discount_up_to=spot_discount_up_to,
         )

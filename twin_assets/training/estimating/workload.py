@@ -40,11 +40,13 @@ class Workload:
     lengths: tuple[int, ...]
     """Tokens of the sequences that were counted; a row has one, a pair two."""
     counted_by: Literal["tokenizer", "characters"]
+    every_row: bool = True
+    """Whether every row was counted."""
 
     @property
-    def longest(self) -> int:
-        """Tokens of the longest sequence that was counted."""
-        return max(self.lengths)
+    def longest(self) -> int | None:
+        """Tokens of the longest sequence; none if a row that was not counted by the tokenizer may be longer."""
+        return max(self.lengths) if self.every_row and self.counted_by == "tokenizer" else None
 
     def mean_length(self, max_length: int | None = None) -> float:
         """Return the mean tokens of a sequence, those cut off beyond `max_length` left out."""
@@ -73,13 +75,14 @@ def workload_of(stage: Stage, dataset: str, tokenizer: Path | None) -> Workload:
     if not rows:
         raise UserError(f"{path} has no rows: there is nothing to train on.")
     count = _counter(tokenizer)
-    counted = range(0, rows, math.ceil(rows / COUNTED_ROWS))
+    apart = math.ceil(rows / COUNTED_ROWS)
     lengths = tuple(
         count("\n".join(str(table[column][row]) for column in sequence)) + TEMPLATE_TOKENS
-        for row in counted
+        for row in range(0, rows, apart)
         for sequence in SEQUENCES[stage]
     )
-    return Workload(rows=rows, lengths=lengths, counted_by="tokenizer" if tokenizer else "characters")
+    counted_by: Literal["tokenizer", "characters"] = "tokenizer" if tokenizer else "characters"
+    return Workload(rows=rows, lengths=lengths, counted_by=counted_by, every_row=apart == 1)
 
 
 def steps_and_tokens(plan: TrainingPlan, settings: Hyperparameters, workload: Workload) -> tuple[int, float]:

@@ -1,7 +1,7 @@
 """Fine-tuning from its first step to the files: through an adapter that is merged at the end, or of every weight.
 
 The merge starts from the base model and the adapter as they lie on disk, not from the trainer's memory: what is tested
-is what will be loaded. Which loss is trained belongs to the stages.
+is what will be loaded. What was trained is given back before. Which loss is trained belongs to the stages.
 """
 
 import math
@@ -122,6 +122,7 @@ def fine_tune(
     }
     weights = gathered_weights(trainer)
     end_together(trainer)
+    trainer.optimizer.state.clear()
     if trainer.is_world_process_zero():
         write = _write_merged if settings.has_adapter else _write_whole
         metrics |= write(spec, model, tokenizer, probe=probe, folder=folder, weights=weights)
@@ -140,9 +141,11 @@ def _write_merged(
 ) -> dict[str, float]:
     model.save_pretrained(folder / ADAPTER, state_dict=weights)
     (folder / ADAPTER / "README.md").unlink(missing_ok=True)
+    release(model)
     merged, difference = merge_adapter(spec, folder / ADAPTER, probe=probe)
     _stop_at_eos(merged, tokenizer)
     merged.save_pretrained(folder)
+    release(merged)
     return {"merge_difference": difference}
 
 
@@ -194,6 +197,7 @@ def merge_adapter(spec: TrainingSpec, adapter: Path, *, probe: Probe) -> tuple[P
     adapted = PeftModel.from_pretrained(load_model(spec, dtype, in_4_bits=in_4_bits), adapter).eval()
     expected = logits_of(adapted, probe)
     if in_4_bits:
+        release(adapted)
         whole = load_model(spec, dtype, in_4_bits=True).dequantize().to(dtype)
         adapted = PeftModel.from_pretrained(whole, adapter).eval()
     merged: PreTrainedModel = adapted.merge_and_unload()
@@ -204,6 +208,18 @@ def merge_adapter(spec: TrainingSpec, adapter: Path, *, probe: Probe) -> tuple[P
             f"(allowed: {TOLERANCE[dtype]:g}): train in a higher precision."
         )
     return merged, difference
+
+
+def release(model: nn.Module) -> None:
+    """Give back the memory of a model that is not needed any more, whoever still holds on to it.
+
+    A trainer has its model in many places, and they hold each other: only emptied tensors are gone at once.
+    """
+    for tensor in (*model.parameters(), *model.buffers()):
+        tensor.grad = None
+        tensor.data = tensor.data.new_empty(0)
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
 
 
 def _stop_at_eos(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:

@@ -137,6 +137,17 @@ def test_a_damaged_member_is_refused(tmp_path):
     assert "is damaged (Bad CRC-32 for file 'posts.csv')" in refusal(path)
 
 
+def test_a_zip_that_lost_a_piece_and_one_with_a_damaged_name_are_refused(make_zip):
+    path = make_zip({"posts é.csv": "a,b\n", "notes.csv": "c,d\n"})
+    whole, name = path.read_bytes(), "é".encode()
+    # By what the directory says, the first member now begins before the file does.
+    path.write_bytes(whole[:30] + whole[40:])
+    assert "is damaged ([Errno 22] Invalid argument): download the export again" in refusal(path)
+    for place in (whole.index(name), whole.rindex(name)):
+        path.write_bytes(whole[:place] + b"\xff" + whole[place + 1 :])
+        assert "is damaged ('utf-8' codec can't decode byte 0xff" in refusal(path)
+
+
 def test_a_member_that_is_not_utf_8_is_refused_with_the_place(make_zip):
     path = make_zip({"a.csv": "Zoë".encode("latin-1")})
     with open_archive(path) as archive, pytest.raises(UserError, match=r"a\.csv is not UTF-8 \(byte 2\)"):

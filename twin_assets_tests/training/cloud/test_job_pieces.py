@@ -101,6 +101,14 @@ def test_a_log_that_may_not_be_read_is_said_once_and_the_job_goes_on(cloud):
     assert log.new_lines() == []
 
 
+@pytest.mark.parametrize("code", ["AccessDeniedException", "ThrottlingException"])
+def test_a_failure_says_why_it_shows_no_lines_and_shows_none_of_a_log_that_never_was(cloud, code):
+    log = JobLog(cloud.client("logs", behind=False), "group", "job/")
+    assert log.tail() == []
+    cloud.faults.append(lambda call: error(code, "no") if call.service == "logs" else None)
+    assert log.tail() == [f"The log group cannot be read ({code})."]
+
+
 def test_messages_are_read_from_the_first_one_and_an_outage_only_delays_them(cloud):
     s3 = cloud.client("s3")
     for number in (1, 2, 3):

@@ -33,8 +33,8 @@ Place = tuple[str, str | None]
 
 
 @dataclass(frozen=True)
-class Sweep:
-    """What a sweep found for one author, or for the assets of all.
+class Drift:
+    """What is stale although its automation is on, of one author or of the assets of all.
 
     Attributes:
         lost: The assets that should be built, each with the versions of its inputs.
@@ -46,18 +46,17 @@ class Sweep:
 
     def run_key(self, author: str | None) -> str:
         """Return a key that is the same as long as the inputs are: what was asked for once is not asked for again."""
-        return (
-            f"sweep-{author or 'all'}-{content_hash({name: dict(inputs) for name, inputs in self.lost.items()})[:16]}"
-        )
+        versions = content_hash({name: dict(inputs) for name, inputs in self.lost.items()})
+        return f"reconciliation-{author or 'all'}-{versions[:16]}"
 
 
-class Sweeper:
+class Reconciler:
     """Looks for lost triggers on one instance, as it is at one moment."""
 
     def __init__(
         self, reader: StateReader, instance: dg.DagsterInstance, *, groups: Collection[str], now: float
     ) -> None:
-        """Prepare a sweep.
+        """Prepare a reconciliation.
 
         Args:
             reader: Reads the states.
@@ -71,7 +70,7 @@ class Sweeper:
         self._running = self._places_of(UNFINISHED, after=None)
         self._states: dict[Place, AssetState] = {}
 
-    def sweep(self, author: str | None) -> Sweep:
+    def drift(self, author: str | None) -> Drift:
         """Return what is lost of one author; of the assets that have no author for None.
 
         Of a chain of stale assets only the first is asked for: the others follow it, or turn out to be fresh.
@@ -88,7 +87,7 @@ class Sweeper:
                 held[asset] = reason
             else:
                 lost[asset] = self._inputs(asset, author)
-        return Sweep(lost, held)
+        return Drift(lost, held)
 
     def _why_not(self, asset: str, author: str | None) -> str | None:
         """Return why a stale asset is not to be built now; None if nothing speaks against it."""

@@ -1,4 +1,4 @@
-"""The slow sweep, on assets of a few lines: what it asks for when nobody else does, and what it leaves alone."""
+"""The reconciliation, on assets of a few lines: what it asks for when nobody else does, and what it leaves alone."""
 
 import time
 from collections.abc import Iterator
@@ -13,15 +13,15 @@ from dagster._core.remote_origin import (
 from dagster._core.scheduler.instigation import InstigatorState, InstigatorStatus, InstigatorType
 
 from jobs.automation_sensors import automated_groups
-from jobs.sweep import build_sweep
+from jobs.reconciliation import build_reconciliation
 from twin_assets.automation import follow_inputs, retrain_on_new_data
 from twin_assets.documents import Author, Consent, SourceConfig, TrainingPolicy
 from twin_assets.new_rows import ROW_MARKS, row_marks
 from twin_assets.observed_policy import observe_policy
 from twin_assets.partitions import authors_partitions
+from twin_assets.reconciling import Drift, Reconciler
 from twin_assets.reporting import data_version
 from twin_assets.staleness import StateReader
-from twin_assets.sweeping import Sweep, Sweeper
 
 GROUPS = ("features", "training")
 LATER = 2 * 3600.0
@@ -76,7 +76,7 @@ class Platform:
             assets=[*self.assets.values()],
             asset_checks=[documents_are_good],
             jobs=self.jobs,
-            sensors=[build_sweep(self.jobs)],
+            sensors=[build_reconciliation(self.jobs)],
         )
 
     def add(self, author: str) -> None:
@@ -95,12 +95,12 @@ class Platform:
     def run(self, name: str, author: str | None = None) -> None:
         dg.materialize([self.assets[name]], partition_key=author, instance=self.instance, raise_on_error=False)
 
-    def sweep(self, author: str | None = "ann", *, groups: tuple[str, ...] = GROUPS, after: float = LATER) -> Sweep:
+    def drift(self, author: str | None = "ann", *, groups: tuple[str, ...] = GROUPS, after: float = LATER) -> Drift:
         reader = StateReader(self.definitions, self.instance)
-        return Sweeper(reader, self.instance, groups=groups, now=time.time() + after).sweep(author)
+        return Reconciler(reader, self.instance, groups=groups, now=time.time() + after).drift(author)
 
     def tick(self, cursor: str | None = None) -> dg.SensorResult:
-        sensor = self.definitions.get_repository_def().get_sensor_def("slow_sweep")
+        sensor = self.definitions.get_repository_def().get_sensor_def("reconciliation")
         repository = self.definitions.get_repository_def()
         with dg.build_sensor_context(instance=self.instance, cursor=cursor, repository_def=repository) as context:
             return sensor(context)
@@ -121,58 +121,58 @@ def platform() -> Iterator[Platform]:
 
 
 def test_where_nothing_has_changed_nothing_is_lost(platform):
-    assert platform.sweep() == Sweep({}, {})
-    assert platform.sweep(None) == Sweep({}, {})
+    assert platform.drift() == Drift({}, {})
+    assert platform.drift(None) == Drift({}, {})
 
 
 def test_of_what_is_stale_only_the_first_is_asked_for_and_the_others_follow_it(platform):
     platform.write("ann", ["one", "three"])
-    found = platform.sweep()
+    found = platform.drift()
     assert list(found.lost) == ["model"]
     platform.run("model", "ann")
-    assert list(platform.sweep().lost) == ["page"]
+    assert list(platform.drift().lost) == ["page"]
 
 
 def test_the_same_find_has_the_same_run_key_and_newer_data_another(platform):
     platform.write("ann", ["one", "three"])
-    first = platform.sweep().run_key("ann")
-    assert platform.sweep().run_key("ann") == first
+    first = platform.drift().run_key("ann")
+    assert platform.drift().run_key("ann") == first
     platform.write("ann", ["one", "four"])
-    assert platform.sweep().run_key("ann") != first
+    assert platform.drift().run_key("ann") != first
 
 
 def test_what_is_made_of_all_authors_is_found_when_one_of_them_changed(platform):
     platform.add("bob")
     platform.write("bob", ["one", "three"])
-    assert list(platform.sweep(None).lost) == ["board"]
+    assert list(platform.drift(None).lost) == ["board"]
 
 
 def test_an_asset_that_was_never_built_is_found(platform):
     platform.instance.add_dynamic_partitions("authors", ["bob"])
     platform.write("bob", ["one"])
-    assert list(platform.sweep("bob").lost) == ["model"]
+    assert list(platform.drift("bob").lost) == ["model"]
 
 
 def test_what_has_just_changed_is_left_to_the_automation_sensor(platform):
     platform.write("ann", ["one", "three"])
-    found = platform.sweep(after=60.0)
+    found = platform.drift(after=60.0)
     assert (dict(found.lost), found.held["model"]) == ({}, "an input changed within the hour")
 
 
 def test_a_sensor_that_somebody_switched_off_is_not_gone_behind(platform):
     platform.write("ann", ["one", "three"])
-    assert dict(platform.sweep(groups=("features",)).lost) == {}
-    assert list(platform.sweep(groups=("training",)).lost) == ["model"]
+    assert dict(platform.drift(groups=("features",)).lost) == {}
+    assert list(platform.drift(groups=("training",)).lost) == ["model"]
 
 
-def test_a_failed_blocking_check_holds_the_sweep_too(platform):
+def test_a_failed_blocking_check_holds_the_reconciliation_too(platform):
     platform.good = False
     platform.write("ann", ["one", "three"])
-    found = platform.sweep()
+    found = platform.drift()
     assert (dict(found.lost), found.held["model"]) == ({}, "a blocking check of documents has not passed")
 
 
-def test_the_training_policy_holds_the_sweep_too(platform):
+def test_the_training_policy_holds_the_reconciliation_too(platform):
     observation = observe_policy(
         platform.instance,
         Author(
@@ -185,10 +185,10 @@ def test_the_training_policy_holds_the_sweep_too(platform):
     )
     platform.instance.report_runless_asset_event(observation)
     platform.write("ann", ["one", "three"])
-    found = platform.sweep()
+    found = platform.drift()
     assert (dict(found.lost), found.held["model"]) == ({}, "not enough is new for a training")
     platform.write("ann", ["three", "four"])
-    assert list(platform.sweep().lost) == ["model"]
+    assert list(platform.drift().lost) == ["model"]
 
 
 def test_a_run_in_progress_is_not_doubled(platform):
@@ -200,18 +200,18 @@ def test_a_run_in_progress_is_not_doubled(platform):
         status=dg.DagsterRunStatus.STARTED,
         tags={"dagster/partition": "ann"},
     )
-    assert platform.sweep().held["model"] == "it, or an input, is being computed"
+    assert platform.drift().held["model"] == "it, or an input, is being computed"
     platform.instance.report_run_canceled(run)
-    assert list(platform.sweep().lost) == ["model"]
+    assert list(platform.drift().lost) == ["model"]
 
 
 def test_what_failed_on_these_inputs_waits_for_a_person_and_what_failed_before_does_not(platform):
     platform.broken = True
     platform.write("ann", ["one", "three"])
     platform.run("model", "ann")
-    assert "a person" in platform.sweep().held["model"]
+    assert "a person" in platform.drift().held["model"]
     platform.write("ann", ["one", "four"])
-    assert list(platform.sweep().lost) == ["model"]
+    assert list(platform.drift().lost) == ["model"]
 
 
 def test_failures_of_before_the_inputs_are_not_even_read(platform, monkeypatch):
@@ -234,8 +234,8 @@ def test_failures_of_before_the_inputs_are_not_even_read(platform, monkeypatch):
 
 
 def test_the_sensor_asks_for_lost_assets_once_a_day_author_by_author_and_last_for_those_of_all(platform, monkeypatch):
-    monkeypatch.setattr("jobs.sweep.AUTHORS_AT_ONCE", 1)
-    monkeypatch.setattr("twin_assets.sweeping.SETTLED_SECONDS", 0.0)
+    monkeypatch.setattr("jobs.reconciliation.AUTHORS_AT_ONCE", 1)
+    monkeypatch.setattr("twin_assets.reconciling.SETTLED_SECONDS", 0.0)
     assert "No automation sensor is on" in platform.tick().skip_reason.skip_message
     platform.switch_on("automation_gpu")
     assert set(automated_groups(platform.instance)) == {"training"}

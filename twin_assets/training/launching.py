@@ -1,0 +1,125 @@
+"""A training, from its spec to what is reported of it: estimated, tracked, and run wherever the trainer runs it.
+
+What is trained is said by `assets` and `sweep_trial`; what is logged to MLflow, by `tracking`.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import dagster as dg
+
+from resources.estimator import Estimator
+from resources.tracker import Tracker
+from resources.trainer import Trainer, TrainingOutcome
+from twin_assets.reporting import data_version, picture, readable
+from twin_assets.training.defaults import Kind, Resolved
+from twin_assets.training.plots import loss_curve
+from twin_assets.training.spec import TrainingSpec
+from twin_assets.training.storage import checkpoint_history
+from twin_assets.training.tracking import close_training_run, open_training_run
+
+
+def train_or_reuse(
+    context: dg.AssetExecutionContext,
+    spec: TrainingSpec,
+    trainer: Trainer,
+    estimator: Estimator,
+    tracker: Tracker,
+    *,
+    force: bool,
+) -> tuple[TrainingOutcome, str | None]:
+    """Train, or take over the checkpoint that answers the same spec; return it with its MLflow run.
+
+    Raises:
+        UserError: If the training does not fit its machine, or costs more than it may.
+        dg.Failure: If it fails.
+    """
+    finished = None if force else trainer.finished(spec)
+    if finished:
+        context.log.info(f"{spec.output_uri} answers spec {spec.spec_hash[:12]} already: nothing is trained.")
+        run_id = tracker.find_run(spec.author, tag="spec_hash", value=spec.spec_hash)
+        return TrainingOutcome(manifest=finished, reused=True), run_id
+    return train(context, spec, trainer, estimator, tracker, open_run=lambda: open_training_run(context, spec, tracker))
+
+
+def train(
+    context: dg.AssetExecutionContext,
+    spec: TrainingSpec,
+    trainer: Trainer,
+    estimator: Estimator,
+    tracker: Tracker,
+    *,
+    open_run: Callable[[], str],
+) -> tuple[TrainingOutcome, str]:
+    """Train, and return what that left behind with its MLflow run, which is closed however the training ends.
+
+    Args:
+        context: The step.
+        spec: What is trained.
+        trainer: Where it is trained.
+        estimator: Refuses what does not fit.
+        tracker: MLflow.
+        open_run: Opens the MLflow run; not called if a job that trains the same thing is under way already.
+
+    Raises:
+        UserError: If the training does not fit its machine, or costs more than it may.
+        dg.Failure: If it fails.
+    """
+    # Before anything is started or paid for.
+    context.add_output_metadata(estimator.check(context, spec))
+    # A job that is under way logs to the run it was started with.
+    job = trainer.under_way(spec)
+    run_id = job.tracking.run_id if job and job.tracking else open_run()
+    try:
+        outcome = trainer.train(context, spec.model_copy(update={"tracking": tracker.tracking_run(run_id)}))
+        reached = tracker.is_reachable_from_elsewhere or not trainer.is_elsewhere
+        close_training_run(tracker, run_id, spec, outcome.manifest, logged_while_it_ran=reached)
+    except BaseException:
+        tracker.finish_run(run_id, failed=True)
+        raise
+    return outcome, run_id
+
+
+def fine_tuned(
+    context: dg.AssetExecutionContext,
+    spec: TrainingSpec,
+    resolved: Resolved[Kind],
+    trainer: Trainer,
+    estimator: Estimator,
+    tracker: Tracker,
+    *,
+    force: bool,
+) -> dg.MaterializeResult[None]:
+    """Train a checkpoint of an author, or take over the one there is, and report it."""
+    outcome, run_id = train_or_reuse(context, spec, trainer, estimator, tracker, force=force)
+    metrics = outcome.manifest.metrics
+    return dg.MaterializeResult(
+        data_version=data_version(outcome.manifest.data_version),
+        metadata={
+            "summary": summary_of(metrics),
+            "base_model_version": str(spec.base_model_version),
+            "method": resolved.settings.method,
+            "settings": dg.MetadataValue.table([dg.TableRecord(row) for row in resolved.table()]),
+            "warnings": len(outcome.manifest.warnings),
+            **training_metadata(spec.output_uri, outcome, run_id, tracker),
+        },
+    )
+
+
+def summary_of(metrics: Mapping[str, float]) -> str:
+    """Return what a fine-tuning came to, in a line; without test rows there is no loss on what is held out."""
+    held_out = f", held out {metrics['eval_loss']:.2f}" if "eval_loss" in metrics else ", nothing held out"
+    steps = f"{int(metrics['train_rows']):,} rows, {int(metrics['steps'])} steps"
+    return f"{steps}; loss {metrics['train_loss']:.2f}{held_out}"
+
+
+def training_metadata(address: str, outcome: TrainingOutcome, run_id: str | None, tracker: Tracker) -> dict[str, Any]:
+    """Return what every training reports: where the checkpoint lies, its figures, its MLflow run, its loss curve."""
+    return {
+        "dagster/uri": address,
+        "reused": outcome.reused,
+        "spec_hash": outcome.manifest.spec_hash,
+        **readable(outcome.manifest.metrics),
+        **({"mlflow_run": dg.MetadataValue.url(tracker.run_url(run_id))} if run_id else {}),
+        "loss_curve": picture(loss_curve(checkpoint_history(address)), "Loss by step"),
+    }
