@@ -17,6 +17,7 @@ from twin_assets.alerting.channels import channels_of
 from twin_assets.alerting.messages import Alert, failure_alert, promotion_alert, secrets_of
 from twin_assets.alerting.outbox import Outbox
 from twin_assets.failures import RETRY_CAN_HELP, trouble_of_record
+from twin_assets.partitions import AUTHORS_PARTITION
 from twin_assets.settings import Settings
 
 REGISTERED_MODEL = dg.AssetKey("registered_model")
@@ -117,9 +118,10 @@ def _alerts_of(instance: dg.DagsterInstance, run: dg.DagsterRun, link: str, secr
 
 
 def _promotions(instance: dg.DagsterInstance, outbox: Outbox, project: Project, secrets: list[str]) -> Iterator[Alert]:
-    """Yield a note for each registration, and each move of an alias, since the last tick that made a champion.
+    """Yield a note for each registration, and each move of an alias, since the last tick that made another champion.
 
-    A registration and the move of its alias tell the same news, which the key of the note knows.
+    A registration and the move of its alias tell the same news. Whoever was told last is no news, whoever was told
+    before that is: the last note has to be true.
     """
     wanted = dg.AssetRecordsFilter(REGISTERED_MODEL, after_storage_id=outbox.registrations_seen_until)
     moves = dg.AssetRecordsFilter(REGISTERED_MODEL, after_storage_id=outbox.moves_seen_until)
@@ -127,12 +129,15 @@ def _promotions(instance: dg.DagsterInstance, outbox: Outbox, project: Project, 
     moved = instance.fetch_observations(moves, limit=RUNS_AT_ONCE, ascending=True).records
     outbox.registrations_seen_until = max([outbox.registrations_seen_until, *(one.storage_id for one in registered)])
     outbox.moves_seen_until = max([outbox.moves_seen_until, *(one.storage_id for one in moved)])
-    for record in [*moved, *registered]:
+    authors = instance.get_dynamic_partitions(AUTHORS_PARTITION)
+    outbox.champions = {author: version for author, version in outbox.champions.items() if author in authors}
+    for record in sorted([*moved, *registered], key=lambda record: record.storage_id):
         event = record.asset_materialization or record.asset_observation
         told = {name: value.value for name, value in event.metadata.items()} if event else {}
         version = _new_champion(told)
-        if event is None or version in (None, "none"):
+        if event is None or version in (None, "none") or outbox.champions.get(str(event.partition)) == str(version):
             continue
+        outbox.champions[str(event.partition)] = str(version)
         yield promotion_alert(
             author=str(event.partition),
             version=str(version),

@@ -152,7 +152,8 @@ class RegistryCleaner:
         """Return the runs of all experiments that were begun and not ended."""
         if not self.is_there:
             return []
-        experiments = [item.experiment_id for item in self._client.search_experiments(max_results=PAGE)]
+        found = _pages(lambda token: self._client.search_experiments(max_results=PAGE, page_token=token))
+        experiments = [item.experiment_id for item in found]
         if not experiments:
             return []
         runs = _pages(
@@ -187,7 +188,7 @@ class RegistryCleaner:
             runs = len(list(found))
         if self._embedded:
             # A removal that was interrupted here is gone on with.
-            runs += len(self._deleted_experiments(author))
+            runs += len(self.deleted_experiments(author))
         files = size_of(local_path(experiment.artifact_location)) if experiment else 0
         return len(self.copies(name)), runs, files or size_of(self._folder / "artifacts" / name)
 
@@ -212,6 +213,10 @@ class RegistryCleaner:
                 raise
         experiment = self._experiment(author)
         if experiment:
+            where = [experiment.experiment_id]
+            for model in list(_pages(lambda token: self._client.search_logged_models(where, page_token=token))):
+                # The experiment does not take them along, and `mlflow gc` leaves the files of what is not deleted.
+                self._client.delete_logged_model(model.model_id)
             self._client.rename_experiment(experiment.experiment_id, _removed_name(author, experiment.experiment_id))
             self._client.delete_experiment(experiment.experiment_id)
         if self._embedded:
@@ -220,7 +225,7 @@ class RegistryCleaner:
 
     def _collect_garbage(self, author: str) -> None:
         """Take the deleted experiments of an author out of the embedded database, with their runs and files."""
-        deleted = self._deleted_experiments(author)
+        deleted = self.deleted_experiments(author)
         if not deleted:
             return
         # MLflow offers it as a command only.
@@ -235,11 +240,13 @@ class RegistryCleaner:
             said = done.stderr.strip().splitlines()[-1:] or ["no reason"]
             raise UserError(f"MLflow could not take out what was deleted ({said[0]}): run this again.")
 
-    def _deleted_experiments(self, author: str) -> list[str]:
-        """Return the ids of an author's experiments that were deleted, and are still in the embedded database."""
+    def deleted_experiments(self, author: str) -> list[str]:
+        """Return the ids of an author's experiments that were deleted, and that no `mlflow gc` has taken out yet."""
         from mlflow.entities import ViewType
 
-        found = self._client.search_experiments(view_type=ViewType.DELETED_ONLY, max_results=PAGE)
+        found = _pages(
+            lambda token: self._client.search_experiments(ViewType.DELETED_ONLY, max_results=PAGE, page_token=token)
+        )
         return [item.experiment_id for item in found if item.name == _removed_name(author, item.experiment_id)]
 
     def _experiment(self, author: str) -> "Experiment | None":

@@ -6,6 +6,7 @@ money. So only assets that ask somebody else have a retry policy (`ASKS_THE_NETW
 policy from what cannot pass.
 """
 
+import errno
 import functools
 import re
 from collections.abc import Callable, Iterator
@@ -35,6 +36,7 @@ _PASSING = {
     "TimeoutError",
     "BlockingIOError",
     "IncompleteRead",
+    "gaierror",
     # MongoDB: the first is the base of the others, which are named for errors of which only the name is left
     "ConnectionFailure",
     "AutoReconnect",
@@ -73,6 +75,9 @@ _HELD = re.compile(r"database is locked|already accessed by another instance", r
 
 _TRANSIENT_STATUSES = {408, 425, 429}
 
+_NO_WAY_THERE = {errno.ENETUNREACH, errno.EHOSTUNREACH}
+"""What the system says of a network that is away; Python has no classes of their own for it."""
+
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
@@ -89,10 +94,11 @@ class Trouble:
 def telling_failures(function: Function) -> Function:
     """Decorate an asset's function that has a retry policy: what cannot pass by itself fails at once, and says so.
 
-    What can pass is raised as it is, for the policy to try again.
+    What can pass is left to the policy.
 
     Raises:
-        dg.Failure: In place of an error that a retry cannot help, caused by it, with what to do in its metadata.
+        dg.Failure: In place of any error, caused by it. Its metadata say what to do, and whether a retry can help:
+            that the error itself knows, and what Dagster records of it does not.
     """
 
     @functools.wraps(function)
@@ -108,15 +114,13 @@ def telling_failures(function: Function) -> Function:
             ) from error
         except Exception as error:
             trouble = trouble_of(error)
-            if trouble.retry_can_help:
-                raise
             raise dg.Failure(
                 description=trouble.sentence,
                 metadata={
                     "what_to_do": trouble.sentence if trouble.written_for_the_user else "Read the log of this step.",
-                    RETRY_CAN_HELP: False,
+                    RETRY_CAN_HELP: trouble.retry_can_help,
                 },
-                allow_retries=False,
+                allow_retries=trouble.retry_can_help,
             ) from error
 
     return told  # type: ignore[return-value]
@@ -128,7 +132,7 @@ def trouble_of(error: BaseException) -> Trouble:
     written = next((one for one in chain if isinstance(one, UserError)), None)
     return Trouble(
         sentence=str(written) if written else _in_words(type(chain[-1]).__name__, str(chain[-1])),
-        retry_can_help=any(_passes(one) for one in chain),
+        retry_can_help=any(_passes(one) for one in _causes(error, with_contexts=True)),
         written_for_the_user=written is not None,
     )
 
@@ -149,14 +153,18 @@ def trouble_of_record(error: SerializableErrorInfo | None) -> Trouble:
     )
 
 
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    """Yield an error and what it was raised from, the innermost last."""
+def _causes(error: BaseException, *, with_contexts: bool = False) -> Iterator[BaseException]:
+    """Yield an error and what it was raised from, the innermost last.
+
+    With contexts, also what it was raised in the face of: MLflow's client says in no other way that a server was away.
+    """
     seen: set[int] = set()
     cause: BaseException | None = error
     while cause is not None and id(cause) not in seen:
         seen.add(id(cause))
         yield cause
-        cause = cause.__cause__
+        in_the_face_of = cause.__context__ if with_contexts and not cause.__suppress_context__ else None
+        cause = cause.__cause__ or in_the_face_of
 
 
 def _passes(error: BaseException) -> bool:
@@ -165,11 +173,17 @@ def _passes(error: BaseException) -> bool:
     if getattr(error, "again", False) is True or getattr(error, "unreachable", False) is True:
         # The trouble of a language model's endpoint says itself whether it passes.
         return True
+    if isinstance(error, OSError) and error.errno in _NO_WAY_THERE:
+        return True
     response = getattr(error, "response", None)
     if isinstance(response, dict):
         code = response.get("Error", {}).get("Code")
         return code in _PASSING_CODES or _is_transient(response.get("ResponseMetadata", {}).get("HTTPStatusCode"))
-    return _is_transient(getattr(error, "status_code", None)) or _is_transient(getattr(error, "status", None))
+    statuses = (
+        getattr(response, "status_code", None),
+        *(getattr(error, name, None) for name in ("status_code", "status")),
+    )
+    return any(_is_transient(status) for status in statuses)
 
 
 def _is_transient(status: object) -> bool:

@@ -7,6 +7,7 @@ there now, which needs no memory, and is slow: Dagster's resolver is asked about
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 import dagster as dg
 
@@ -157,11 +158,10 @@ class Reconciler:
     def _places_of(self, statuses: list[dg.DagsterRunStatus], *, after: float | None) -> set[Place]:
         """Return what runs with these statuses were to build, of those that were created after a moment."""
         places: set[Place] = set()
-        for record in self._instance.get_run_records(dg.RunsFilter(statuses=statuses)):
-            if after is not None and record.create_timestamp.timestamp() < after:
-                continue
-            author = record.dagster_run.tags.get("dagster/partition")
-            selected = record.dagster_run.asset_selection or self._graph.materializable_asset_keys
+        created_after = None if after is None else datetime.fromtimestamp(after, UTC)
+        for run in self._instance.get_runs(dg.RunsFilter(statuses=statuses, created_after=created_after)):
+            author = run.tags.get("dagster/partition")
+            selected = run.asset_selection or self._graph.materializable_asset_keys
             places |= {
                 (key.to_user_string(), author if self._graph.has(key) and self._graph.get(key).is_partitioned else None)
                 for key in selected

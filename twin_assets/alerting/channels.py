@@ -5,6 +5,7 @@ Slack, Mattermost, Google Chat and Discord's Slack form all read the same JSON w
 add a dependency and a token to send it. SMTP is what every provider of mail speaks.
 """
 
+import http.client
 import json
 import logging
 import smtplib
@@ -58,14 +59,16 @@ class EmailChannel:
 
     name = "e-mail"
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+    def __init__(self, settings: Settings, log: logging.Logger) -> None:
+        self._settings, self._log = settings, log
 
     def send(self, alert: Alert) -> None:
-        """Send the alert to everybody named.
+        """Send the alert to everybody named; an address that is refused alone is told in the log.
+
+        Sent again, the alert would only reach the others a second time.
 
         Raises:
-            UndeliveredError: If the server cannot be reached, or refuses us, or one of the addresses.
+            UndeliveredError: If the server cannot be reached, or refuses us, or all addresses.
         """
         settings = self._settings
         message = EmailMessage()
@@ -86,7 +89,10 @@ class EmailChannel:
         except (smtplib.SMTPException, OSError) as error:
             raise UndeliveredError(f"{settings.smtp_host} did not take it ({type(error).__name__}).") from error
         if refused:
-            raise UndeliveredError(f"{settings.smtp_host} refused {len(refused)} of the addresses.")
+            self._log.warning(
+                f"{settings.smtp_host} refused {len(refused)} of {len(addresses(settings))} addresses: look at "
+                "TWIN_ALERT_EMAIL_TO. The others have the mail."
+            )
 
 
 class WebhookChannel:
@@ -116,7 +122,7 @@ class WebhookChannel:
         except urllib.error.HTTPError as error:
             error.close()
             raise UndeliveredError(f"The webhook answered {error.code}.") from error
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, http.client.HTTPException) as error:
             raise UndeliveredError(f"The webhook cannot be reached ({type(error).__name__}).") from error
 
 
@@ -124,7 +130,7 @@ def channels_of(settings: Settings, log: logging.Logger) -> list[Channel]:
     """Return the channels that the settings name; the log is always one."""
     channels: list[Channel] = [LogChannel(log)]
     if settings.smtp_host and addresses(settings):
-        channels.append(EmailChannel(settings))
+        channels.append(EmailChannel(settings, log))
     if settings.alert_webhook_url:
         channels.append(WebhookChannel(settings))
     return channels

@@ -24,7 +24,7 @@ _USERINFO = re.compile(r"(?<=://)[^/\s@]+@")
 class Alert(Entity):
     """One thing that people are told."""
 
-    key: str = Field(description="The same for the same trouble, so that it is told once")
+    key: str | None = Field(description="The same for the same trouble, so that it is told once; None is told always")
     kind: str = Field(description="failure or promotion")
     subject: str = Field(description="One line")
     text: str = Field(description="All of it, as plain text")
@@ -65,7 +65,7 @@ def failure_alert(
 def promotion_alert(*, author: str, version: str, reason: str, link: str, secrets: Iterable[str]) -> Alert:
     """Return the note that an author's model has another champion."""
     return Alert(
-        key=content_hash(["promotion", author, version])[:16],
+        key=None,
         kind="promotion",
         subject=f"Version {version} of {author} is the champion",
         text=f"Version {version} of {author} is the champion now: {masked(reason, secrets)}\n{link}",

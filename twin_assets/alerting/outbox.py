@@ -4,6 +4,7 @@ An alert is kept for each channel until that channel took it. So a mail server t
 none of the other channels from telling it.
 """
 
+import time
 from collections.abc import Callable, Sequence
 
 from pydantic import BaseModel, Field
@@ -16,6 +17,10 @@ MOST_WAITING = 100
 
 LONGEST_WAIT = 3 * 24 * 3600.0
 """Seconds after which an alert is no news any more."""
+
+LONGEST_DELIVERY = 30.0
+"""Seconds after which no other alert is begun in a tick. A tick has 60: one that is cut off forgets what it has sent,
+and sends it again."""
 
 
 class Waiting(BaseModel):
@@ -34,6 +39,7 @@ class Outbox(BaseModel):
     runs_seen: list[str] = Field(default_factory=list, description="Failed runs of the last minutes, looked at")
     registrations_seen_until: int = Field(default=-1, description="Storage id of the newest registration looked at")
     moves_seen_until: int = Field(default=-1, description="Storage id of the newest move of an alias looked at")
+    champions: dict[str, str] = Field(default_factory=dict, description="The last champion that was told, by author")
     told: dict[str, float] = Field(default_factory=dict, description="When each key was told, seconds since 1970")
     waiting: list[Waiting] = Field(default_factory=list)
 
@@ -44,7 +50,8 @@ class Outbox(BaseModel):
         for alert in alerts:
             if alert.key in self.told:
                 continue
-            self.told[alert.key] = now
+            if alert.key:
+                self.told[alert.key] = now
             self.waiting += [Waiting(alert=alert, channel=channel.name, since=now) for channel in channels]
             taken += 1
         return taken
@@ -53,6 +60,7 @@ class Outbox(BaseModel):
         """Send what waits; return how many arrived. What a channel does not take waits for the next tick.
 
         A channel that failed once is not tried again in this tick: the next alert would wait as long for nothing.
+        Neither is anything sent that the time of the tick may not suffice for.
 
         Args:
             channels: Where alerts can go now; what waits for another channel, which was taken out of the settings, goes
@@ -64,11 +72,12 @@ class Outbox(BaseModel):
         down: set[str] = set()
         left: list[Waiting] = []
         arrived = 0
+        end = time.monotonic() + LONGEST_DELIVERY
         for item in self.waiting:
             channel = by_name.get(item.channel)
             if channel is None:
                 continue
-            if item.channel not in down:
+            if item.channel not in down and time.monotonic() < end:
                 try:
                     channel.send(item.alert)
                 except UndeliveredError as error:

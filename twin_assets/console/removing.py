@@ -6,9 +6,11 @@ from pathlib import Path
 import dagster as dg
 import typer
 
+from resources.registry_cleaning import RegistryCleaner
+from resources.tracker import Tracker
 from twin_assets.collection.authors import load_author
 from twin_assets.console.instance import local_instance
-from twin_assets.console.saying import say
+from twin_assets.console.saying import complain, say
 from twin_assets.console.tables import print_rows
 from twin_assets.definitions import build_defs
 from twin_assets.documents import checked_slug
@@ -22,7 +24,8 @@ from twin_assets.removal.events import (
 )
 from twin_assets.removal.free_pages import drop_free_pages
 from twin_assets.removal.holdings import Holding, files_held, stores_held, write_whole
-from twin_assets.settings import OFFLINE_BASE_MODEL, Settings
+from twin_assets.removal.records import records_held
+from twin_assets.settings import OFFLINE_BASE_MODEL, Settings, without_userinfo
 
 COMPLETE, REMOVED = "archive-complete", "removed"
 """Names of the file that says how far a removal with an archive has come."""
@@ -51,11 +54,14 @@ def remove_author(author: str, *, archive: Path | None, dry_run: bool, yes: bool
         if dry_run:
             _say("Nothing was changed: this was a dry run.", as_json=as_json)
             return
-        if not yes and not typer.confirm(f"Remove all this of {author} for good?"):
+        if not yes and not typer.confirm(f"Remove all this of {author} for good?", err=True):
             raise UserError("Nothing was removed.")
+        # Somebody may have thought about it for long.
+        refuse_while_running(instance, author)
         remove(author, holdings, archive, settings)
         told = made_of_all(settings)
         tell_of_the_removal(instance, told)
+    tell_of_what_mlflow_keeps(author, settings)
     _say(
         f"{author} is removed. What was made of all authors counts as not built now: {', '.join(told)}.",
         as_json=as_json,
@@ -76,6 +82,7 @@ def held(author: str, settings: Settings, instance: dg.DagsterInstance) -> list[
         *files_held(author, settings, assets),
         *stores_held(author, settings),
         events_held(instance, author),
+        records_held(instance, author),
         partition_held(instance, author),
     ]
     return [holding for holding in found if holding.count]
@@ -108,6 +115,18 @@ def remove(author: str, holdings: Sequence[Holding], archive: Path | None, setti
             holding.remove()
     if archive:
         (archive / author / COMPLETE).replace(archive / author / REMOVED)
+
+
+def tell_of_what_mlflow_keeps(author: str, settings: Settings) -> None:
+    """Say how what a server of MLflow marked as deleted is deleted: it keeps the files, and has no call for that."""
+    tracker = Tracker.from_settings(settings)
+    kept = [] if tracker.is_embedded else RegistryCleaner(tracker).deleted_experiments(author)
+    if kept:
+        complain(
+            f"MLflow's server keeps the files of {author}'s runs and models until this is run where its database is: "
+            f"MLFLOW_TRACKING_URI={without_userinfo(tracker.uri)} mlflow gc --backend-store-uri DATABASE "
+            f"--experiment-ids {','.join(kept)}"
+        )
 
 
 def made_of_all(settings: Settings) -> list[str]:

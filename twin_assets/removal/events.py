@@ -1,7 +1,6 @@
 """What the Dagster instance holds of an author: runs with their events and logs, and the partition.
 
-Dagster has no way yet to wipe one partition of an asset. What was recorded of it came in runs of that partition, and a
-run can be deleted with all its events: nothing else makes the samples of text vanish that they carry.
+What of them stays in Dagster's tables when the runs are deleted is the business of `records`.
 """
 
 import dagster as dg

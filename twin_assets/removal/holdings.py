@@ -5,9 +5,10 @@ that no sensor collects anew; what finds other things (texts name the logged cal
 partition last, because it is by the partition that a half-removed author is still known.
 """
 
+import json
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from upath import UPath
@@ -21,7 +22,10 @@ from twin_assets.collection.dump import DumpUser
 from twin_assets.errors import UserError
 from twin_assets.removal.calls import calls_about
 from twin_assets.settings import Settings
+from twin_assets.training.storage import cache_of, place, remove_folder
 from twin_assets.training.sweeping import SWEEPS
+
+CHECKPOINTS = ("sft_checkpoint", "dpo_checkpoint")
 
 Archive = Callable[[Path], None]
 
@@ -48,7 +52,7 @@ class Holding:
 
 
 def files_held(author: str, settings: Settings, assets: Sequence[str]) -> list[Holding]:
-    """Return what lies in files: the author file, logged calls, artifacts, exports and feedback."""
+    """Return what lies in files: the author file, logged calls, artifacts, launches, exports and feedback."""
     author_file = settings.authors_dir / f"{author}.yaml"
     calls = calls_about(author, settings)
     held = [
@@ -61,6 +65,8 @@ def files_held(author: str, settings: Settings, assets: Sequence[str]) -> list[H
             lambda: _unlink(calls),
         ),
         *(_artifact(author, asset, settings) for asset in (*assets, SWEEPS)),
+        *(_fetched(author, asset, settings) for asset in CHECKPOINTS),
+        _launches(author, settings),
         _path("exports", settings.home / "exports" / author),
         _path("feedback", settings.home / "feedback" / f"{author}.jsonl"),
     ]
@@ -109,6 +115,47 @@ def _artifact(author: str, asset: str, settings: Settings) -> Holding:
 
     files = [file for path in found for file in _files(path)]
     return Holding(asset, str(folder), len(files), sum(_size(file) for file in files), remove, archive)
+
+
+def _fetched(author: str, asset: str, settings: Settings) -> Holding:
+    """Return what was fetched of a checkpoint in an object store."""
+    artifacts = ArtifactStore.from_settings(settings)
+    held = _path(f"{asset}, fetched", cache_of(artifacts.address(asset, author), Path(artifacts.cache)))
+    return replace(held, archive=None)
+
+
+def _launches(author: str, settings: Settings) -> Holding:
+    """Return what lies beside the jobs of remote trainings, with the checkpoints on their way.
+
+    The name of a job has no room for every slug. Its spec says whose it is.
+    """
+    root = place(settings.launches_root)
+    launches = [folder for folder in root.iterdir() if _trained_for(folder) == author] if root.is_dir() else []
+
+    def remove() -> None:
+        for folder in launches:
+            remove_folder(str(folder))
+
+    files = [file for folder in launches for file in _files(folder)]
+    return Holding("launches", str(root), len(files), sum(_size(file) for file in files), remove)
+
+
+def _trained_for(launch: UPath) -> str | None:
+    """Return the author in the spec of a launch; None if it is the training of all, or has no spec.
+
+    Raises:
+        UserError: If the spec cannot be read, so that nobody knows whose launch it is.
+    """
+    spec = launch / "spec.json"
+    if not spec.is_file():
+        return None
+    try:
+        author = json.loads(spec.read_text(encoding="utf-8")).get("author")
+    except (ValueError, AttributeError) as error:
+        raise UserError(
+            f"{spec} is damaged: look whose launch that is, delete its folder and run this again."
+        ) from error
+    return str(author) if author else None
 
 
 def _is_of(name: str, author: str) -> bool:

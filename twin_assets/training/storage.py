@@ -143,7 +143,7 @@ def fetch_checkpoint(address: str, cache: Path) -> Path:
     if not is_remote(address):
         return local_folder(address)
     manifest = checkpoint_manifest(address)
-    home = cache / content_hash(address)[:16]
+    home = cache_of(address, cache)
     folder = home / _files_hash(manifest)
     if not folder.exists():
         home.mkdir(parents=True, exist_ok=True)
@@ -157,6 +157,11 @@ def fetch_checkpoint(address: str, cache: Path) -> Path:
             if older != folder and not older.name.startswith("."):
                 shutil.rmtree(older, ignore_errors=True)
     return folder
+
+
+def cache_of(address: str, cache: Path) -> Path:
+    """Return the folder that keeps what was fetched from an address."""
+    return cache / content_hash(address)[:16]
 
 
 def publish_checkpoint(folder: Path, address: str) -> None:

@@ -4,8 +4,11 @@ import json
 import re
 import socket
 import threading
+import time
+import urllib.error
 from collections.abc import Iterator
 from email import message_from_bytes
+from email.message import EmailMessage
 from email.policy import default as default_policy
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
@@ -18,6 +21,7 @@ from pydantic import SecretStr
 
 from jobs.alerts import build_alerts
 from resources.project import Project
+from twin_assets.alerting import outbox
 from twin_assets.alerting.messages import failure_alert, masked, secrets_of
 from twin_assets.errors import UserError
 from twin_assets.failures import telling_failures
@@ -27,9 +31,20 @@ AUTHORS = dg.DynamicPartitionsDefinition(name="authors")
 
 
 class Mailbox(Message):
+    """What arrived; who is among `unknown` gets nothing."""
+
     def __init__(self) -> None:
         super().__init__()
         self.mails: list[Any] = []
+        self.unknown: set[str] = set()
+
+    async def handle_RCPT(  # noqa: N802 - aiosmtpd's name
+        self, server: Any, session: Any, envelope: Any, address: str, options: list[str]
+    ) -> str:
+        if address in self.unknown:
+            return "550 nobody of that name"
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
 
     def handle_message(self, message: Any) -> None:
         self.mails.append(message_from_bytes(message.as_bytes(), policy=default_policy))
@@ -64,15 +79,17 @@ def mail() -> Iterator[Mail]:
 
 
 class Hook:
-    """A webhook that answers with `status` and keeps what it was sent."""
+    """A webhook that answers with `status`, after `seconds`, and keeps what it was sent."""
 
     def __init__(self) -> None:
         self.status = 200
+        self.seconds = 0.0
         self.posts: list[dict[str, Any]] = []
         hook = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
+                time.sleep(hook.seconds)
                 posted = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
                 if hook.status == 200:
                     hook.posts.append(posted)
@@ -102,7 +119,7 @@ class Platform:
         self.cursor: str | None = None
         self.error: Exception | None = None
 
-        @dg.asset(partitions_def=AUTHORS)
+        @dg.asset(partitions_def=AUTHORS, retry_policy=dg.RetryPolicy(max_retries=1))
         @telling_failures
         def collected(context: dg.AssetExecutionContext) -> None:
             """Collected."""
@@ -126,6 +143,15 @@ class Platform:
                 "registered_model",
                 partition="ann",
                 metadata={"champion": version, "promoted": promoted, "reason": "Perplexity 12.1 against 14.8."},
+            )
+        )
+
+    def move(self, alias: str, version: str) -> None:
+        self.instance.report_runless_asset_event(
+            dg.AssetObservation(
+                "registered_model",
+                partition="ann",
+                metadata={"alias": alias, "from": "1", "to": version, "why": "A person rolled version 4 back."},
             )
         )
 
@@ -168,9 +194,12 @@ def test_a_failed_step_is_told_once_by_mail_and_webhook_with_author_step_error_a
 
 
 def test_what_passes_by_itself_is_told_with_the_advice_to_try_again(platform, hook):
-    platform.fail(ConnectionRefusedError("nobody listens"))
-    platform.tick()
-    assert "A retry can help" in hook.posts[0]["text"]
+    refused = urllib.error.HTTPError("http://busy.example", 503, "Service Unavailable", EmailMessage(), None)
+    for error in (ConnectionRefusedError("nobody listens"), refused):
+        platform.fail(error)
+        platform.tick()
+        assert "A retry can help" in hook.posts[-1]["text"]
+    assert len(hook.posts) == 2
 
 
 def test_the_same_failure_again_is_told_once_and_that_of_another_author_or_error_too(platform, hook):
@@ -214,6 +243,24 @@ def test_a_mail_server_that_is_down_loses_nothing_and_stops_no_other_channel(pla
     assert len(mail.box.mails) == 2
 
 
+def test_an_address_that_is_refused_costs_the_others_no_second_mail_and_is_said(platform, mail, capfd):
+    mail.box.unknown = {"ops@twin.example"}
+    platform.fail(UserError("The disk is full."))
+    assert "0 waiting" in platform.tick()
+    platform.tick()
+    assert len(mail.box.mails) == 1
+    assert "127.0.0.1 refused 1 of 2 addresses" in capfd.readouterr().err
+
+
+def test_a_mail_that_every_address_was_refused_for_waits(platform, mail):
+    mail.box.unknown = {"ops@twin.example", "ann@twin.example"}
+    platform.fail(UserError("The disk is full."))
+    assert "1 waiting" in platform.tick()
+    mail.box.unknown = set()
+    assert "0 waiting" in platform.tick()
+    assert len(mail.box.mails) == 1
+
+
 def test_a_webhook_that_answers_with_an_error_is_tried_again_at_the_next_tick(platform, mail, hook):
     hook.status = 503
     platform.fail(UserError("The disk is full."))
@@ -222,6 +269,38 @@ def test_a_webhook_that_answers_with_an_error_is_tried_again_at_the_next_tick(pl
     hook.status = 200
     platform.tick()
     assert (len(mail.box.mails), len(hook.posts)) == (1, 1)
+
+
+def test_a_webhook_that_speaks_no_http_stops_no_other_channel_and_is_tried_again(platform, mail, hook):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def greet() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(65536)
+                connection.sendall(b"SSH-2.0-OpenSSH_9.6\r\n")
+
+        threading.Thread(target=greet, daemon=True).start()
+        address = SecretStr(f"http://127.0.0.1:{server.getsockname()[1]}/services")
+        hooked = platform.settings
+        platform.settings = hooked.model_copy(update={"alert_webhook_url": address})
+        platform.fail(UserError("The disk is full."))
+        assert "1 waiting" in platform.tick()
+    platform.settings = hooked
+    assert "0 waiting" in platform.tick()
+    assert (len(mail.box.mails), len(hook.posts)) == (1, 1)
+
+
+def test_a_slow_channel_does_not_outlast_the_tick_and_the_rest_is_sent_at_the_next(platform, hook, monkeypatch):
+    monkeypatch.setattr(outbox, "LONGEST_DELIVERY", 0.5)
+    hook.seconds = 0.3
+    for name in "abcdef":
+        platform.fail(UserError(f"The disk of {name} is full."))
+    platform.tick()
+    assert 0 < len(hook.posts) < 6
+    hook.seconds = 0.0
+    assert "0 waiting" in platform.tick()
+    assert sorted(re.findall(r"disk of (\w)", json.dumps(hook.posts))) == list("abcdef")
 
 
 def test_a_password_is_not_sent_to_a_server_that_offers_no_encryption(platform, mail, hook):
@@ -251,20 +330,28 @@ def test_a_new_champion_is_told_and_a_registration_that_moved_nothing_is_not(pla
     assert "Version 3 of ann is the champion now: Perplexity 12.1 against 14.8." in post["text"]
 
 
-def test_the_move_of_the_alias_is_told_too_and_with_its_registration_once(platform, hook):
+@pytest.mark.parametrize("hours", [6.0, 0.0])
+def test_the_move_of_the_alias_is_told_too_and_with_its_registration_once(platform, hook, hours):
+    platform.settings = platform.settings.model_copy(update={"alert_repeat_hours": hours})
     for alias in ("candidate", "champion"):
-        platform.instance.report_runless_asset_event(
-            dg.AssetObservation(
-                "registered_model",
-                partition="ann",
-                metadata={"alias": alias, "from": "2", "to": "3", "why": "A person rolled version 4 back."},
-            )
-        )
+        platform.move(alias, "3")
     platform.tick()
     platform.promote("3")
     platform.tick()
     (post,) = hook.posts
     assert "Version 3 of ann is the champion now: A person rolled version 4 back." in post["text"]
+
+
+def test_the_last_news_is_always_who_is_the_champion(platform, hook):
+    for version in ("2", "3", "2"):
+        platform.move("champion", version)
+        platform.promote(version)
+        platform.tick()
+    for version in ("3", "2"):
+        platform.move("champion", version)
+        platform.promote(version)
+    platform.tick()
+    assert [post["subject"].split()[1] for post in hook.posts] == ["2", "3", "2", "3", "2"]
 
 
 def test_what_failed_before_the_first_tick_is_no_news(platform, hook):

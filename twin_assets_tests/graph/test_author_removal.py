@@ -18,8 +18,10 @@ from resources.tracker import CHAMPION, Tracker, registered_name
 from twin_assets.cli import app
 from twin_assets.console.removing import held
 from twin_assets.documents import content_hash
+from twin_assets.inference.promoting import report_check
 from twin_assets.removal.holdings import Holding
 from twin_assets.settings import Settings
+from twin_assets.training.storage import cache_of
 
 OTHER = "ann"
 """An author whose slug is the beginning of that of the one who is removed."""
@@ -50,6 +52,11 @@ def twin(collected: Place, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> P
     write(home / "exports" / AUTHOR / "chatml" / "train.jsonl", "{}\n")
     write(place.artifacts / "chunks" / f"{OTHER}.parquet", "of the other")
     write(place.artifacts / "base_model" / "manifest.json", "{}")
+    for job, author in (("his-1", AUTHOR), ("other-1", OTHER)):
+        write(place.artifacts / "launches" / job / "spec.json", json.dumps({"author": author, "stage": "sft"}))
+        write(place.artifacts / "launches" / job / "checkpoints" / "checkpoint-9" / "model.safetensors", "half")
+    cache = cache_of(str(place.artifacts / "sft_checkpoint" / AUTHOR), home / "cache" / "checkpoints")
+    write(cache / "0123" / "model.safetensors", "weights")
     for slug in (AUTHOR, OTHER):
         write(place.artifacts / "sweeps" / slug / "rows-1" / "train.parquet", "rows")
         write(place.artifacts / "sweeps" / slug / "ab12.partial-7" / "model.safetensors", "half")
@@ -143,6 +150,8 @@ def test_a_dry_run_shows_everything_with_counts_and_bytes_and_changes_nothing(tw
         "partition",
     } <= rows.keys()
     assert rows["calls of language models"]["count"] == 1
+    assert rows["launches"]["count"] == 2
+    assert rows["sft_checkpoint, fetched"]["count"] == 1
     assert rows["documents"]["count"] == 12
     assert rows["sweeps"]["count"] == 2
     assert rows["sft_checkpoint"]["bytes"] > 10_000
@@ -157,6 +166,8 @@ def test_afterwards_nothing_of_the_author_is_anywhere_and_the_others_have_lost_n
     assert holdings(twin) == []
     left = {path for path in files(twin) if AUTHOR in path}
     assert left == set()
+    assert [path.name for path in (twin.artifacts / "launches").iterdir()] == ["other-1"]
+    assert not list((twin.settings.home / "cache").rglob("*.safetensors"))
     assert call_file(twin, "foreign").exists()
     assert (twin.artifacts / "chunks" / f"{OTHER}.parquet").exists()
     assert (twin.artifacts / "sweeps" / OTHER / "rows-1" / "train.parquet").exists()
@@ -202,6 +213,50 @@ def test_a_database_that_stays_in_use_is_said_and_the_removal_goes_on_when_run_a
     assert [one.what for one in holdings(twin)] == ["partition"]
     twin_command(AUTHOR, "--yes")
     assert holdings(twin) == []
+
+
+def sentences(place: Place) -> list[str]:
+    """Return what the author wrote in lines that read the same in JSON."""
+    texts = [path.read_text(encoding="utf-8") for path in place.writings.rglob("*.md")]
+    lines = {line.strip() for text in texts for line in text.splitlines() if len(line) > 40}
+    return [line for line in lines if json.dumps(line) == f'"{line}"']
+
+
+def found_in_dagster(place: Place, wanted: list[str]) -> set[str]:
+    """Return the tables of Dagster, by file, in which one of some texts stands."""
+    found = set()
+    for file in (place.settings.home / "dagster").rglob("*.db"):
+        with sqlite3.connect(file) as connection:
+            for (table,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
+                rows = "\n".join(str(row) for row in connection.execute(f'SELECT * FROM "{table}"'))  # noqa: S608
+                if any(one in rows for one in wanted):
+                    found.add(f"{file.name}: {table}")
+        connection.close()
+    return found
+
+
+def test_no_table_of_dagster_holds_a_sentence_of_the_author_any_more(twin):
+    said = "He was born in a house by the harbour, which nobody else will ever say."
+    told = {"sample": dg.MetadataValue.md(said)}
+    with twin.instance() as instance:
+        for asset in ("features_of_nobody", "registered_model"):
+            instance.report_runless_asset_event(dg.AssetMaterialization(asset, partition=OTHER))
+            instance.report_runless_asset_event(
+                dg.AssetMaterialization(asset, partition=AUTHOR, metadata=told, tags={"said": "born-by-the-harbour"})
+            )
+        instance.report_runless_asset_event(dg.AssetObservation("author_sites", partition=AUTHOR, metadata=told))
+        check = dg.AssetCheckKey(dg.AssetKey("registered_model"), "no_version_knows_a_deleted_document")
+        for author in (AUTHOR, OTHER):
+            report_check(instance, check, author, passed=False, blocking=False, description=f"{author}: {said[:-1]}")
+    wanted = [*sentences(twin), said, "born-by-the-harbour", f"{AUTHOR}: {said[:-1]}"]
+    tables = ("asset_keys", "event_logs", "asset_event_tags", "asset_check_executions")
+    assert {".db: event_logs", *(f"index.db: {table}" for table in tables)} <= found_in_dagster(twin, wanted)
+    twin_command(AUTHOR, "--yes")
+    assert found_in_dagster(twin, wanted) == set()
+    assert found_in_dagster(twin, [f"{OTHER}: {said[:-1]}"])
+    with twin.instance() as instance:
+        newest = instance.get_latest_materialization_event(dg.AssetKey("registered_model"))
+        assert newest.asset_materialization.partition == OTHER
 
 
 def test_what_was_made_of_all_authors_counts_as_not_built_and_that_is_said(twin):
@@ -283,6 +338,24 @@ def test_nothing_is_removed_while_a_run_of_the_author_goes_on_or_without_a_yes(t
         instance.report_run_canceled(run)
     refused = CliRunner().invoke(app, ["author", "remove", AUTHOR], input="n\n")
     assert "Nothing was removed" in str(refused.exception)
+    assert files(twin) == before
+
+
+def test_the_question_is_no_part_of_the_json_and_a_run_that_began_meanwhile_is_seen(twin, monkeypatch):
+    before = files(twin)
+    asked = CliRunner().invoke(app, ["author", "remove", AUTHOR, "--json"], input="n\n")
+    assert {row["what"] for row in json.loads(asked.stdout)} == {one.what for one in holdings(twin)}
+    assert "for good?" in asked.stderr
+
+    def think(*_: object, **__: object) -> bool:
+        with twin.instance() as instance:
+            job = twin.definitions().resolve_job_def("collection")
+            instance.create_run_for_job(job, status=dg.DagsterRunStatus.STARTED, tags={"dagster/partition": AUTHOR})
+        return True
+
+    monkeypatch.setattr("typer.confirm", think)
+    refused = CliRunner().invoke(app, ["author", "remove", AUTHOR])
+    assert "has not ended" in str(refused.exception)
     assert files(twin) == before
 
 

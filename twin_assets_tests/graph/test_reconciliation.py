@@ -214,6 +214,25 @@ def test_what_failed_on_these_inputs_waits_for_a_person_and_what_failed_before_d
     assert list(platform.drift().lost) == ["model"]
 
 
+def test_failures_of_before_the_inputs_are_not_even_read(platform, monkeypatch):
+    platform.broken = True
+    for text in ("three", "four"):
+        platform.write("ann", ["one", text])
+        platform.run("model", "ann")
+    read = []
+    for name in ("get_runs", "get_run_records"):
+        ask = getattr(platform.instance, name)
+
+        def counted(filters, *arguments, ask=ask, **options):
+            found = ask(filters, *arguments, **options)
+            read.extend(found if dg.DagsterRunStatus.FAILURE in filters.statuses else [])
+            return found
+
+        monkeypatch.setattr(platform.instance, name, counted)
+    assert "a person" in platform.sweep().held["model"]
+    assert len(read) == 1
+
+
 def test_the_sensor_asks_for_lost_assets_once_a_day_author_by_author_and_last_for_those_of_all(platform, monkeypatch):
     monkeypatch.setattr("jobs.reconciliation.AUTHORS_AT_ONCE", 1)
     monkeypatch.setattr("twin_assets.reconciling.SETTLED_SECONDS", 0.0)

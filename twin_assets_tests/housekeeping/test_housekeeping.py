@@ -301,3 +301,9 @@ def test_a_run_of_mlflow_whose_dagster_run_has_ended_is_marked_killed_and_one_th
     assert {run.run_id for run in RegistryCleaner(tracker).open_runs()} == {open_runs["going"], open_runs["by hand"]}
     assert report(done, "runs_never_closed")["deleted"] == 1
     assert report(done, "runs_never_closed")["looked_at"] == 3
+
+
+def test_open_runs_are_found_in_more_experiments_than_one_page_holds(tracker, monkeypatch):
+    monkeypatch.setattr("resources.registry_cleaning.PAGE", 1)
+    started = {tracker.start_run("by hand", author=author, tags={}) for author in ("ann", "bob", "cid")}
+    assert {run.run_id for run in RegistryCleaner(tracker).open_runs()} >= started
