@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from twin_assets_tests.cloud_server import Cloud
-from twin_assets_tests.job_runner import IMAGE_ENVIRONMENT
+from twin_assets_tests.job_runner import IMAGE_ENVIRONMENT, exit_code
 
 GROUP = "/ecs/twin-trainer"
 
@@ -87,7 +87,7 @@ class TaskRunner:
         self._processes[arn] = process
         self.started.append(arn)
         self._log(arn, "a line of the container")
-        code = process.wait()
+        code = exit_code(process.wait())
         container = task.containers[0]
         container.exitCode, container.last_status = code, "STOPPED"
         container.runtimeId = home.name  # moto has none.

@@ -37,6 +37,8 @@ from twin_assets.training.spec import TrainingError, TrainingSpec
 from twin_assets.training.storage import is_remote, local_folder, publish_checkpoint
 
 REFUSED = 2
+STORAGE_EXIT_CODE = 75
+"""EX_TEMPFAIL of sysexits.h. A training that was under way then goes on from its last checkpoint on the way."""
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -9,6 +9,7 @@ import pytest
 
 from resources.trainer.ecs import EcsTrainer
 from resources.trainer.ecs_tasks import TaskState, ecs_ending_of
+from twin_assets.training.payload.__main__ import STORAGE_EXIT_CODE
 from twin_assets.training.storage import verified_checkpoint
 from twin_assets_tests.cloud_server import BUCKET, REGION, Answer
 from twin_assets_tests.task_runner import TaskRunner
@@ -149,7 +150,10 @@ def test_cancelling_a_run_stops_its_task(make_task, runner, cloud):
         ({"stop_code": "UserInitiated"}, False),
         ({"reason": "OutOfMemoryError: Container killed due to memory usage"}, False),
         ({"exit_codes": {"trainer": 2}}, False),
-        ({"exit_codes": {"trainer": 1}}, True),
+        ({"exit_codes": {"trainer": 1}}, False),
+        ({"exit_codes": {"trainer": STORAGE_EXIT_CODE}}, True),
+        ({"exit_codes": {"trainer": 143}}, True),
+        ({"exit_codes": {"trainer": None}}, True),
     ],
 )
 def test_the_end_of_a_task_says_whether_a_retry_can_help(changes, retry_helps):

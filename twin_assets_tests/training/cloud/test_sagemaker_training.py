@@ -6,6 +6,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from resources.trainer.aws import bucket_and_key
+from twin_assets.settings import PROJECT_ROOT
 from twin_assets.training.compute import Saving
 from twin_assets.training.hyperparameters import SFTHyperparameters
 from twin_assets.training.spec import TrackingRun
@@ -157,6 +158,18 @@ def test_a_job_that_crashed_is_tried_again_with_the_checkpoints_of_the_first(mak
     assert result.success, training.log(result)
     assert [name[-2:] for name in runner.started] == ["-1", "-2"]
     assert len({cloud.job(name).checkpoint_config["S3Uri"] for name in runner.started}) == 1
+
+
+def test_a_mistake_in_the_program_is_paid_for_once(make_training, runner, tmp_path):
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "trl.py").write_text("raise RuntimeError('a mistake')")
+    runner.extra_environment["PYTHONPATH"] = f"{tmp_path / 'broken'}:{PROJECT_ROOT}"
+    training = make_training()
+    training.retries = 2
+    result = training.run()
+
+    assert "RuntimeError: a mistake, exit code: 1" in failure_of(result).description
+    assert len(runner.started) == 1
 
 
 def test_the_lines_of_a_late_log_still_reach_the_run(make_training, runner):
