@@ -44,12 +44,14 @@ class TaskRunner:
             thread.join(timeout=30)
 
     def _take(self, arn: str) -> None:
+        self.cloud.task(arn).containers[0].exitCode = None  # moto begins with 0.
         thread = threading.Thread(target=self._run, args=(arn,), daemon=True)
         self._threads.append(thread)
         thread.start()
 
     def _stop(self, arn: str) -> None:
         self._stopped.add(arn)
+        self.cloud.task(arn).stop_code = "UserInitiated"  # moto has none.
         if self.hold:
             self.hold.set()
         if process := self._processes.get(arn):

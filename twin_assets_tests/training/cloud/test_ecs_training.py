@@ -143,6 +143,25 @@ def test_cancelling_a_run_stops_its_task(make_task, runner, cloud):
     assert "interrupted, terminating ECS tasks" in log_of(training.instance, run.run_id)
 
 
+def test_a_task_that_somebody_stopped_before_its_container_ran_is_not_started_again(make_task, runner, cloud):
+    training = make_task()
+    training.retries = 2
+    runner.hold = threading.Event()
+
+    def stop(call):
+        if call.action == "DescribeTasks":
+            cloud.faults.clear()
+            (arn,) = call.parameters["tasks"]
+            cloud.client("ecs", behind=False).stop_task(cluster="gpus", task=arn, reason="by hand")
+
+    cloud.faults.append(stop)
+    result = training.run()
+
+    assert failure_of(result).description.startswith("Somebody stopped the task")
+    assert cloud.count("RunTask") == 1
+    assert not runner.started
+
+
 @pytest.mark.parametrize(
     ("changes", "retry_helps"),
     [
