@@ -11,7 +11,7 @@ from resources.trainer.ecs import EcsTrainer
 from resources.trainer.ecs_tasks import TaskState, ecs_ending_of
 from twin_assets.training.payload.__main__ import STORAGE_EXIT_CODE
 from twin_assets.training.storage import verified_checkpoint
-from twin_assets_tests.cloud_server import BUCKET, REGION, Answer
+from twin_assets_tests.cloud_server import BUCKET, REGION, Answer, error
 from twin_assets_tests.task_runner import TaskRunner
 from twin_assets_tests.training.cloud.orchestrator import failure_of, log_of
 
@@ -112,6 +112,18 @@ def test_a_cluster_without_room_is_said(make_task, runner, cloud):
     failure = failure_of(training.run())
 
     assert "ECS placed no task (RESOURCE:GPU)" in failure.description
+
+
+def test_credentials_that_end_while_a_task_runs_leave_it_to_the_next_build(make_task, runner, cloud):
+    training = make_task()
+    training.retries = 2
+    runner.hold = threading.Event()
+    expired = error("ExpiredTokenException", "The security token is expired")
+    cloud.faults.append(lambda call: expired if call.action == "DescribeTasks" else None)
+    failure = failure_of(training.run())
+
+    assert "and the job goes on: The security token is expired. Renew the credentials" in failure.description
+    assert cloud.count("RunTask") == 1
 
 
 def test_what_the_payload_refuses_in_a_task_is_not_tried_again(make_task, runner, cloud):

@@ -1,5 +1,6 @@
 """Training jobs: real payloads, real HTTP, an emulated SageMaker; what is asked for, told, refused and tried again."""
 
+import threading
 import time
 
 import pytest
@@ -124,6 +125,27 @@ def test_a_quota_that_is_used_up_is_said_and_not_tried_again(make_training, runn
     failure = failure_of(result)
     assert "Service Quotas" in failure.description
     assert "ml.g5.2xlarge is 0" in failure.description
+    assert cloud.count("CreateTrainingJob") == 1
+
+
+def test_credentials_that_end_while_a_job_runs_leave_it_to_the_next_build(make_training, runner, cloud):
+    training = make_training()
+    training.retries = 2
+    runner.hold = threading.Event()
+    expired = error("ExpiredTokenException", "The security token is expired")
+    cloud.faults.append(first(9, expired, "DescribeTrainingJob"))
+    failure = failure_of(training.run())
+    (name,) = cloud.job_names()[-1:]
+
+    assert failure.description.startswith(f"AWS tells this run nothing more of {name}, and the job goes on")
+    assert "The security token is expired. Renew the credentials" in failure.description
+    assert f"stop it at https://eu-west-1.console.aws.amazon.com/sagemaker/home?region=eu-west-1#/jobs/{name}" in (
+        failure.description
+    )
+    cloud.faults.clear()
+    runner.hold.set()
+    result = training.run()
+    assert result.success, training.log(result)
     assert cloud.count("CreateTrainingJob") == 1
 
 
