@@ -38,7 +38,9 @@ class TrainerSettings(BaseSettings):
         default="ml.g5.2xlarge",
         description="Instance type (sagemaker); the default has one A10G of 24 GB (LLM Engineer's Handbook, chapter 5)",
     )
-    trainer_instance_count: int = Field(default=1, ge=1, description="Instances that train together (sagemaker)")
+    trainer_instance_count: int = Field(
+        default=1, ge=1, description="Instances of a job (sagemaker); only one can train"
+    )
     trainer_volume_gb: int = Field(default=100, ge=1, description="Disk of an instance, in GB (sagemaker)")
     trainer_max_hours: float = Field(default=24.0, gt=0, le=28 * 24, description="Hours that a job may run (sagemaker)")
     trainer_spot: bool = Field(default=False, description="Train on spot capacity, and go on after an interruption")

@@ -34,6 +34,7 @@ def train_or_reuse(
         UserError: If the training does not fit its machine, or costs more than it may.
         dg.Failure: If it fails.
     """
+    spec = trainer.shared(spec)
     finished = None if force else trainer.finished(spec)
     if finished:
         context.log.info(f"{spec.output_uri} answers spec {spec.spec_hash[:12]} already: nothing is trained.")

@@ -1,11 +1,14 @@
-"""A training that fails while MLflow is away: why it failed is what is told."""
+"""Launching a training: what a trainer is asked for, and what is told of one that failed."""
 
 from types import SimpleNamespace
+from typing import ClassVar
 
 import dagster as dg
 
+from resources.trainer import Trainer, TrainingOutcome
+from twin_assets.training.compute import Compute
 from twin_assets.training.hyperparameters import SFTHyperparameters
-from twin_assets.training.launching import train
+from twin_assets.training.launching import train, train_or_reuse
 from twin_assets.training.spec import TrackingRun, TrainingSpec
 
 SPEC = TrainingSpec(
@@ -22,7 +25,17 @@ SPEC = TrainingSpec(
 )
 
 
-class Away(Exception):
+class FourGpus(Trainer):
+    """A machine with four GPUs, whose trainings are only written down."""
+
+    asked: ClassVar[list[TrainingSpec]] = []
+
+    def train(self, context: dg.AssetExecutionContext, spec: TrainingSpec) -> TrainingOutcome:
+        self.asked.append(spec)
+        raise dg.Failure("That is all.", allow_retries=False)
+
+
+class AwayError(Exception):
     """What the tracking server's client says."""
 
 
@@ -31,7 +44,31 @@ def interrupted(context, spec):
 
 
 def away(run_id, *, failed):
-    raise Away("http://ann:hunter2@mlflow.example is not there")
+    raise AwayError("http://ann:hunter2@mlflow.example is not there")
+
+
+def test_a_training_uses_the_gpus_of_its_trainer_for_the_rows_that_the_settings_say():
+    estimated = []
+    estimator = SimpleNamespace(check=lambda context, spec: estimated.append(spec) or {})
+    tracker = SimpleNamespace(
+        start_run=lambda *_, **__: "run",
+        interrupted_run=lambda *_, **__: "run",
+        resume_stage=lambda *_, **__: None,
+        tracking_run=lambda run_id: TrackingRun(uri="u", run_id=run_id),
+        finish_run=lambda run_id, *, failed: None,
+    )
+
+    @dg.asset
+    def checkpoint(context: dg.AssetExecutionContext) -> None:
+        train_or_reuse(context, SPEC, FourGpus(gpus=4), estimator, tracker, force=True)
+
+    dg.materialize([checkpoint], raise_on_error=False)
+    (asked,) = FourGpus.asked
+
+    assert asked.compute == Compute(processes_per_node=4)
+    rows = SPEC.hyperparameters.batch_size * SPEC.hyperparameters.gradient_accumulation
+    assert 4 * asked.hyperparameters.batch_size * asked.hyperparameters.gradient_accumulation == rows
+    assert [spec.spec_hash for spec in estimated] == [asked.spec_hash], "what is estimated is what is trained"
 
 
 def test_that_mlflow_is_away_does_not_hide_why_a_training_failed():
@@ -50,5 +87,5 @@ def test_that_mlflow_is_away_does_not_hide_why_a_training_failed():
 
     assert event.step_failure_data.user_failure_data.description == "The machine was taken away."
     assert event.step_failure_data.error.cls_name == "Failure"
-    assert "The MLflow run run stays open: it could not be closed (Away)." in log
+    assert "The MLflow run run stays open: it could not be closed (AwayError)." in log
     assert "hunter2" not in log
