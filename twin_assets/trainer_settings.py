@@ -50,7 +50,11 @@ class TrainerSettings(BaseSettings):
     trainer_subnets: Names = Field(default=[], description="Subnets of the VPC that the job joins")
     trainer_security_groups: Names = Field(default=[], description="Its security groups there")
     trainer_volume_kms_key: str | None = Field(default=None, description="KMS key of the instance's disk (sagemaker)")
-    trainer_output_kms_key: str | None = Field(default=None, description="KMS key of what SageMaker and we put in S3")
+    trainer_output_kms_key: str | None = Field(
+        default=None,
+        description="KMS key of a job's spec and of SageMaker's own archive; checkpoints, datasets and messages are "
+        "encrypted as the bucket says",
+    )
     trainer_tags: Pairs = Field(default={}, description="Tags of every job, beside the author, stage, spec and run")
     trainer_poll_seconds: float = Field(default=15.0, gt=0, description="Seconds between two looks at a job")
     trainer_outage_minutes: float = Field(

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from resources.trainer.launch import attempt_of, job_name, launch_name
+from resources.trainer.launch import LaunchFolder, attempt_of, job_name, launch_name
 from resources.trainer.log_lines import JobLog
 from resources.trainer.messages import JobMessageReader
 from resources.trainer.training_jobs import JobState, ending_of
@@ -43,6 +43,14 @@ def test_the_name_of_a_job_is_one_that_sagemaker_takes_and_follows_from_spec_and
     assert launch_name(SPEC) != launch_name(SPEC.model_copy(update={"output_uri": "s3://other/out"}))
     assert attempt_of(launch_name(SPEC), name) == 123
     assert attempt_of(launch_name(SPEC), name.replace("sft", "dpo")) is None
+
+
+def test_the_key_that_is_set_encrypts_the_spec_which_may_hold_a_password(cloud):
+    folder = LaunchFolder.of(cloud.client("s3", behind=False), f"s3://{BUCKET}/launches", "job")
+    folder.write_spec(SPEC, "a-key")
+    written = cloud.client("s3").head_object(Bucket=BUCKET, Key="launches/job/spec.json")
+    assert (written["ServerSideEncryption"], written["SSEKMSKeyId"]) == ("aws:kms", "a-key")
+    assert folder.read_spec() == SPEC
 
 
 @pytest.mark.parametrize(
