@@ -22,10 +22,11 @@ RUN uv pip install --no-deps --editable .
 
 FROM builder AS trainer-builder
 COPY requirements.lock ./
-# What the payload imports, the `gpu` extra, and S3. mlflow-skinny is enough to log to a tracking server.
+# What the payload imports, the extras `gpu` and `cuda`, and S3. mlflow-skinny is enough to log to a tracking server.
 RUN uv pip install --constraints requirements.lock \
     accelerate dagster-pipes datasets jinja2 mlflow-skinny peft pyarrow pydantic torch transformers trl \
     deepspeed hjson msgpack ninja py-cpuinfo einops \
+    bitsandbytes liger-kernel nvidia-ml-py \
     boto3 s3fs universal-pathlib
 COPY twin_assets ./twin_assets
 

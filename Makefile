@@ -51,11 +51,12 @@ format: .venv/.dev  ## Format the code
 bench: .venv/.dev  ## Measure, as ratios within one run
 	PYTHONWARNINGS=ignore $(BIN)/python -m benchmarks
 
-# Torch is resolved afresh from the CPU wheel in PIP_FIND_LINKS, so that no CUDA package gets into the lockfile.
+# Torch is resolved afresh from the CPU wheel in PIP_FIND_LINKS, so that no CUDA package gets into the lockfile. Triton is
+# left to torch: its CUDA builds ask for one version, and liger-kernel for any.
 lock: .venv/.installed  ## Resolve requirements.lock anew (needs PIP_FIND_LINKS with a CPU wheel of torch)
 	sed -i '/^torch==/d' requirements.lock
 	$(BIN)/uv pip compile pyproject.toml --all-extras --python-version 3.11 --quiet $(FIND_LINKS) \
-	  --no-emit-find-links --no-emit-index-url --custom-compile-command 'make lock' -o requirements.lock
+	  --no-emit-find-links --no-emit-index-url --no-emit-package triton --custom-compile-command 'make lock' -o requirements.lock
 	sed -i 's/^torch==\([0-9.]*\)+cpu/torch==\1/' requirements.lock
 
 browser:

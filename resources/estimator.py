@@ -4,6 +4,7 @@ The formulas stand in `twin_assets.training.estimating`. Here is only what the s
 table, and how much one training may cost.
 """
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ class Estimator(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     mode: str = Field(default="local", description="Where trainings run: local, sagemaker or ecs")
     instance: str | None = Field(default=None, description="Instance type of the price table")
-    instances: int = Field(default=1, description="Instances that train together")
+    gpus: int | None = Field(default=None, description="GPUs of the instance that train; all of them without it")
     max_cost: float = Field(default=25.0, description="US dollars that one training may cost")
     prices_file: str | None = Field(default=None, description="Price table of the user's own; the shipped one without")
     hub_offline: bool = Field(default=True, description="Forbid downloads from a model hub")
@@ -35,7 +36,7 @@ class Estimator(dg.ConfigurableResource):  # type: ignore[type-arg]
         return cls(
             mode=settings.trainer_mode,
             instance=settings.trainer_instance_type if sagemaker else settings.training_instance,
-            instances=settings.trainer_instance_count if sagemaker else 1,
+            gpus=settings.ecs_gpus if settings.trainer_mode == "ecs" else None,
             max_cost=settings.training_max_cost,
             prices_file=str(settings.training_prices) if settings.training_prices else None,
             hub_offline=settings.hub_offline,
@@ -57,7 +58,8 @@ class Estimator(dg.ConfigurableResource):  # type: ignore[type-arg]
         """
         if self.mode == "local":
             return this_machine()
-        return self.prices().device(self.instance) if self.instance else None
+        device = self.prices().device(self.instance) if self.instance else None
+        return replace(device, count=min(device.count, self.gpus)) if device and self.gpus else device
 
     def others(self) -> list[Device]:
         """Return the instances that a training could go to instead, the cheapest hour first."""
@@ -69,7 +71,7 @@ class Estimator(dg.ConfigurableResource):  # type: ignore[type-arg]
         Raises:
             UserError: If the model's configuration or the dataset cannot be read.
         """
-        return estimate_for(spec, device, instances=self.instances, offline=self.hub_offline)
+        return estimate_for(spec, device, offline=self.hub_offline)
 
     def check(self, context: dg.AssetExecutionContext, spec: TrainingSpec) -> dict[str, Any]:
         """Refuse a training that does not fit, and return the estimate as metadata.

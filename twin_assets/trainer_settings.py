@@ -38,7 +38,9 @@ class TrainerSettings(BaseSettings):
         default="ml.g5.2xlarge",
         description="Instance type (sagemaker); the default has one A10G of 24 GB (LLM Engineer's Handbook, chapter 5)",
     )
-    trainer_instance_count: int = Field(default=1, ge=1, description="Instances that train together (sagemaker)")
+    trainer_instance_count: int = Field(
+        default=1, ge=1, description="Instances of a job (sagemaker); only one can train"
+    )
     trainer_volume_gb: int = Field(default=100, ge=1, description="Disk of an instance, in GB (sagemaker)")
     trainer_max_hours: float = Field(default=24.0, gt=0, le=28 * 24, description="Hours that a job may run (sagemaker)")
     trainer_spot: bool = Field(default=False, description="Train on spot capacity, and go on after an interruption")
@@ -48,7 +50,11 @@ class TrainerSettings(BaseSettings):
     trainer_subnets: Names = Field(default=[], description="Subnets of the VPC that the job joins")
     trainer_security_groups: Names = Field(default=[], description="Its security groups there")
     trainer_volume_kms_key: str | None = Field(default=None, description="KMS key of the instance's disk (sagemaker)")
-    trainer_output_kms_key: str | None = Field(default=None, description="KMS key of what SageMaker and we put in S3")
+    trainer_output_kms_key: str | None = Field(
+        default=None,
+        description="KMS key of a job's spec and of SageMaker's own archive; checkpoints, datasets and messages are "
+        "encrypted as the bucket says",
+    )
     trainer_tags: Pairs = Field(default={}, description="Tags of every job, beside the author, stage, spec and run")
     trainer_poll_seconds: float = Field(default=15.0, gt=0, description="Seconds between two looks at a job")
     trainer_outage_minutes: float = Field(

@@ -25,6 +25,11 @@ IMAGE_ENVIRONMENT = {"PYTHONUNBUFFERED": "1", "TOKENIZERS_PARALLELISM": "false",
 """As the target `trainer` of the Dockerfile sets it."""
 
 
+def exit_code(code: int) -> int:
+    """Return the exit code of a process as a container has it: 128 and the number of the signal that ended it."""
+    return code if code >= 0 else 128 - code
+
+
 @dataclass
 class JobRunner:
     """Takes created jobs, and runs each in a thread."""
@@ -131,7 +136,7 @@ class JobRunner:
         keeper = threading.Thread(target=self._keep_checkpoints, args=(job, base / "checkpoints", ended), daemon=True)
         keeper.start()
         self._log(name, attempt, process)
-        code = process.wait()
+        code = exit_code(process.wait())
         ended.set()
         keeper.join(timeout=30)
         failure = base / "output" / "failure"

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from twin_assets_tests.cloud_server import Cloud
-from twin_assets_tests.job_runner import IMAGE_ENVIRONMENT
+from twin_assets_tests.job_runner import IMAGE_ENVIRONMENT, exit_code
 
 GROUP = "/ecs/twin-trainer"
 
@@ -44,12 +44,14 @@ class TaskRunner:
             thread.join(timeout=30)
 
     def _take(self, arn: str) -> None:
+        self.cloud.task(arn).containers[0].exitCode = None  # moto begins with 0.
         thread = threading.Thread(target=self._run, args=(arn,), daemon=True)
         self._threads.append(thread)
         thread.start()
 
     def _stop(self, arn: str) -> None:
         self._stopped.add(arn)
+        self.cloud.task(arn).stop_code = "UserInitiated"  # moto has none.
         if self.hold:
             self.hold.set()
         if process := self._processes.get(arn):
@@ -87,7 +89,7 @@ class TaskRunner:
         self._processes[arn] = process
         self.started.append(arn)
         self._log(arn, "a line of the container")
-        code = process.wait()
+        code = exit_code(process.wait())
         container = task.containers[0]
         container.exitCode, container.last_status = code, "STOPPED"
         container.runtimeId = home.name  # moto has none.

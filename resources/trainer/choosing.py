@@ -61,6 +61,11 @@ def check_settings(settings: Settings) -> None:
         )
     if settings.launches_uri and not settings.launches_uri.startswith("s3://"):
         raise UserError(f"TWIN_LAUNCHES_URI is {settings.launches_uri}: the jobs need an s3:// address.")
+    if mode == "sagemaker" and settings.trainer_instance_count > 1:
+        raise UserError(
+            f"TWIN_TRAINER_INSTANCE_COUNT is {settings.trainer_instance_count}, but a training runs on one instance: "
+            "set it to 1, and TWIN_TRAINER_INSTANCE_TYPE to one with more GPUs."
+        )
     if mode == "sagemaker" and bool(settings.trainer_subnets) != bool(settings.trainer_security_groups):
         raise UserError("A job in a VPC needs both: set TWIN_TRAINER_SUBNETS and TWIN_TRAINER_SECURITY_GROUPS.")
     if mode == "sagemaker" and settings.trainer_spot and settings.trainer_max_wait_hours < settings.trainer_max_hours:

@@ -9,9 +9,11 @@ from typing import Any, ClassVar
 
 import dagster as dg
 from dagster import PipesExecutionResult
+from pydantic import Field
 
 from twin_assets.documents import Entity
 from twin_assets.training.manifest import Manifest, ManifestError
+from twin_assets.training.sharing import shared
 from twin_assets.training.spec import TrainingSpec
 from twin_assets.training.storage import checkpoint_manifest, verified_checkpoint
 
@@ -29,6 +31,12 @@ class Trainer(dg.ConfigurableResource, ABC):  # type: ignore[type-arg]
 
     is_elsewhere: ClassVar[bool] = False
     """Whether it is another machine than this one, which may not reach what this one does."""
+
+    gpus: int = Field(default=1, ge=0, description="GPUs of the machine that trains")
+
+    def shared(self, spec: TrainingSpec) -> TrainingSpec:
+        """Return the spec as the GPUs of this trainer share it; on one, as it is."""
+        return shared(spec, self.gpus)
 
     def finished(self, spec: TrainingSpec) -> Manifest | None:
         """Return the manifest of the checkpoint that answers this very spec, if it is there and whole."""

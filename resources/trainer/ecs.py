@@ -32,7 +32,6 @@ class EcsTrainer(RemoteTrainer):
     container: str = "trainer"
     capacity_provider: str | None = None
     launch_type: str = "EC2"
-    gpus: int = 1
 
     @classmethod
     def from_settings(cls, settings: Settings) -> "EcsTrainer":

@@ -43,12 +43,14 @@ class ReattachingECSClient(PipesECSClient):
             RuntimeError: If it does not start, or a container of it fails.
         """
         try:
-            return super().run(**arguments)
+            invocation = super().run(**arguments)
         except IndexError as error:
             reasons = ", ".join(str(failure.get("reason")) for failure in self._failures) or "no reason given"
             raise NotPlacedError(
                 f"ECS placed no task ({reasons}): wait for capacity, or raise that of the cluster."
             ) from error
+        self._refuse_failure()
+        return invocation
 
     def wait_for(
         self, context: dg.OpExecutionContext, task: Mapping[str, Any], cluster: str
@@ -67,9 +69,13 @@ class ReattachingECSClient(PipesECSClient):
             except INTERRUPTIONS:
                 self._terminate(context=context, wait_response=response, cluster=cluster)
                 raise
+        self._refuse_failure()
+        return PipesClientCompletedInvocation(session, metadata=self._extract_dagster_metadata(ended))
+
+    def _refuse_failure(self) -> None:
+        # dagster-aws takes a container that never ran, and has no exit code, for one that ended well.
         if self.last_seen is None or not self.last_seen.succeeded:
             raise RuntimeError("A container of the task failed.")
-        return PipesClientCompletedInvocation(session, metadata=self._extract_dagster_metadata(ended))
 
     def _wait_for_completion(self, start_response: Any, cluster: str | None = None, waiter_config: Any = None) -> Any:
         self._launched(start_response["tasks"][0]["taskArn"])

@@ -4,10 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from resources.trainer.training_jobs import Ending
-
-REFUSED = 2
-"""Exit code of a payload that refused its spec, dataset or result; see `payload.__main__`."""
+from resources.trainer.training_jobs import Ending, passes
+from twin_assets.training.payload.__main__ import REFUSED
 
 
 @dataclass(frozen=True)
@@ -114,7 +112,11 @@ def ecs_ending_of(task: TaskState, container: str) -> Ending:
         )
     if code == REFUSED:
         return Ending("The payload refused to train; its reason stands in the log of the run.", retry_helps=False)
-    return Ending(f"The task failed (exit code {code}; {task.reason or 'no reason given'}).", retry_helps=True)
+    return Ending(
+        f"The task failed (exit code {code}; {task.reason or 'no reason given'}).",
+        # Without an exit code the container never ran.
+        retry_helps=code is None or passes(code),
+    )
 
 
 @dataclass(frozen=True)

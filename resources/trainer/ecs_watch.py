@@ -1,14 +1,18 @@
 """Waiting for an ECS task: its states and the lines of its log reach the run."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import dagster as dg
 
 from resources.trainer.aws import aws_client
 from resources.trainer.ecs_tasks import EcsTasks, TaskState
 from resources.trainer.interrupts import pause
-from resources.trainer.job_run import LOOKS_FOR_LATE_LINES, Patience
+from resources.trainer.job_run import LOOKS_FOR_LATE_LINES, Patience, refusals_told
 from resources.trainer.log_lines import JobLog
+
+T = TypeVar("T")
 
 
 @dataclass
@@ -32,7 +36,7 @@ class TaskWatch:
         """
         log: JobLog | None = None
         while True:
-            task = self.patience.ask(lambda: self.tasks.describe(arn))
+            task = self._ask(arn, lambda: self.tasks.describe(arn))
             if task is None:
                 raise dg.Failure(
                     description=f"ECS does not know the task {arn} any more: start the build again.",
@@ -47,8 +51,12 @@ class TaskWatch:
                 return task
             pause(self.poll_seconds)
 
+    def _ask(self, arn: str, call: Callable[[], T]) -> T:
+        with refusals_told(arn, goes_on_at=self.tasks.url(arn)):
+            return self.patience.ask(call)
+
     def _log(self, task: TaskState) -> JobLog | None:
-        place = self.patience.ask(lambda: self.tasks.log_place(task, self.container))
+        place = self._ask(task.arn, lambda: self.tasks.log_place(task, self.container))
         client = aws_client("logs", self.tasks.client.meta.region_name)
         return JobLog(client, *place, since=self.since) if place else None
 

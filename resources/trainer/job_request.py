@@ -13,12 +13,11 @@ INTERNAL_RETRIES = 2
 
 @dataclass(frozen=True)
 class Machine:
-    """The instances that a job runs on, and as whom."""
+    """The instance that a job runs on, and as whom."""
 
     image: str
     role: str
     instance_type: str
-    instance_count: int
     volume_gb: int
     max_hours: float
     spot: bool
@@ -51,7 +50,7 @@ def training_job_request(
     """
     resources: dict[str, Any] = {
         "InstanceType": machine.instance_type,
-        "InstanceCount": machine.instance_count,
+        "InstanceCount": 1,
         "VolumeSizeInGB": machine.volume_gb,
     }
     if machine.volume_kms_key:
@@ -77,7 +76,6 @@ def training_job_request(
     }
     if machine.subnets:
         request["VpcConfig"] = {"Subnets": list(machine.subnets), "SecurityGroupIds": list(machine.security_groups)}
-        request["EnableInterContainerTrafficEncryption"] = machine.instance_count > 1
     return request
 
 

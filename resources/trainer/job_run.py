@@ -80,7 +80,7 @@ class JobWatch:
         """
         began = time.monotonic()
         while True:
-            state = self.patience.ask(lambda: self.jobs.describe(self.name))
+            state = self._ask(lambda: self.jobs.describe(self.name))
             if state:
                 self._tell(state)
                 if state.ended:
@@ -97,10 +97,10 @@ class JobWatch:
     def stop(self) -> None:
         """End the job, and wait until SageMaker has begun to."""
         self.context.log.warning(f"The run was cancelled: the training job {self.name} is stopped.")
-        self.patience.ask(lambda: self.jobs.stop(self.name))
+        self._ask(lambda: self.jobs.stop(self.name))
         until = time.monotonic() + SECONDS_TO_STOP
         while time.monotonic() < until:
-            state = self.patience.ask(lambda: self.jobs.describe(self.name))
+            state = self._ask(lambda: self.jobs.describe(self.name))
             if state is None or state.ended or state.status == "Stopping":
                 self.context.log.info(f"{self.name}: {state.status if state else 'was never created'}")
                 return
@@ -115,6 +115,10 @@ class JobWatch:
             metadata=failure_metadata(state, self.jobs.url(state.name), self.log.tail()),
             allow_retries=ending.retry_helps,
         )
+
+    def _ask(self, call: Callable[[], T]) -> T:
+        with refusals_told(self.name, goes_on_at=self.jobs.url(self.name)):
+            return self.patience.ask(call)
 
     def _tell(self, state: JobState) -> None:
         for _, status, message in state.transitions[self._told :]:
@@ -147,8 +151,12 @@ def failure_metadata(state: JobState, url: str, tail: list[str]) -> Mapping[str,
 
 
 @contextmanager
-def refusals_told(name: str) -> Iterator[None]:
+def refusals_told(name: str, *, goes_on_at: str | None = None) -> Iterator[None]:
     """Turn what AWS refuses, or does not answer, on the way to a job into a failure.
+
+    Args:
+        name: The job.
+        goes_on_at: Its address in the console, once it is recorded: it is paid for whatever this run may still ask.
 
     Raises:
         dg.Failure: In place of the error; it says whether a retry can help.
@@ -158,11 +166,11 @@ def refusals_told(name: str) -> Iterator[None]:
     try:
         yield
     except (ClientError, BotoCoreError) as error:
-        raise refusal(error, name) from error
+        raise refusal(error, name, goes_on_at) from error
 
 
-def refusal(error: Exception, name: str) -> dg.Failure:
-    """Return the failure that an error on the way to a job is."""
+def refusal(error: Exception, name: str, goes_on_at: str | None = None) -> dg.Failure:
+    """Return the failure that an error on the way to a job is; see `refusals_told`."""
     if error_code(error) == "ResourceLimitExceeded":
         return dg.Failure(
             description=f"The quota of the account does not allow this job: {_said(error)} Ask for more under Service "
@@ -176,6 +184,13 @@ def refusal(error: Exception, name: str) -> dg.Failure:
             "the next build, waits for it.",
             metadata={"job": name, "reason": str(error)},
             allow_retries=True,
+        )
+    if goes_on_at:
+        return dg.Failure(
+            description=f"AWS tells this run nothing more of {name}, and the job goes on: {_said(error)} Renew the "
+            f"credentials, or what they may do, and build again, which waits for it; or stop it at {goes_on_at}.",
+            metadata={"job": name, "reason": _said(error), "console": dg.MetadataValue.url(goes_on_at)},
+            allow_retries=False,
         )
     return dg.Failure(
         description=f"AWS refused the job {name}: {_said(error)} Check the TWIN_TRAINER settings and what the "

@@ -18,6 +18,7 @@ from resources.trainer.reattaching import launched_before, record_launch, record
 from resources.trainer.remote import RemoteTrainer
 from resources.trainer.training_jobs import LOG_GROUP, JobState, TrainingJobs
 from twin_assets.settings import Settings
+from twin_assets.training.estimating.prices import read_prices
 from twin_assets.training.spec import TrainingSpec
 
 CLIENT = "SageMakerTrainer"
@@ -30,7 +31,6 @@ class SageMakerTrainer(RemoteTrainer):
     image: str
     role: str
     instance_type: str
-    instance_count: int = 1
     volume_gb: int = 100
     max_hours: float = 24.0
     spot: bool = False
@@ -45,7 +45,7 @@ class SageMakerTrainer(RemoteTrainer):
             image=settings.trainer_image or "",
             role=settings.trainer_role or "",
             instance_type=settings.trainer_instance_type,
-            instance_count=settings.trainer_instance_count,
+            gpus=read_prices(settings.training_prices).device(settings.trainer_instance_type).count,
             volume_gb=settings.trainer_volume_gb,
             max_hours=settings.trainer_max_hours,
             spot=settings.trainer_spot,
@@ -193,7 +193,6 @@ class SageMakerTrainer(RemoteTrainer):
             image=self.image,
             role=self.role,
             instance_type=self.instance_type,
-            instance_count=self.instance_count,
             volume_gb=self.volume_gb,
             max_hours=self.max_hours,
             spot=self.spot,

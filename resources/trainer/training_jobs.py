@@ -11,12 +11,16 @@ from typing import Any
 
 from resources.trainer.aws import is_missing
 from resources.trainer.launch import attempt_of
+from twin_assets.training.payload.__main__ import REFUSED, STORAGE_EXIT_CODE
 
 LOG_GROUP = "/aws/sagemaker/TrainingJobs"
 CHECKPOINTS_IN_CONTAINER = "/opt/ml/checkpoints"
 ENDED = frozenset({"Completed", "Failed", "Stopped"})
-REFUSED_EXIT = "exit code: 2"
-"""How SageMaker tells that the payload refused its spec, dataset or result; see `payload.__main__`."""
+EXIT_CODE = re.compile(r"exit code: (\d+)\.?$")
+"""How SageMaker tells, at the end of a reason, what the container ended with."""
+
+FIRST_SIGNAL = 128
+"""A container that signal N ended has this and N as its exit code: 137 if it was killed, 143 if it was told to end."""
 
 
 @dataclass(frozen=True)
@@ -65,10 +69,19 @@ class Ending:
 CUT_SHORT = {
     "MaxWaitTimeExceeded": "There was no spot capacity within TWIN_TRAINER_MAX_WAIT_HOURS. A retry goes on from the "
     "last checkpoint; raise the hours, or set TWIN_TRAINER_SPOT=false.",
-    "MaxRuntimeExceeded": "The job reached TWIN_TRAINER_MAX_HOURS. A retry goes on from the last checkpoint; raise the "
-    "hours if it has to come further.",
+    "MaxRuntimeExceeded": "The job reached TWIN_TRAINER_MAX_HOURS. Look at the end of its log: if it hung, mend that; "
+    "else raise the hours. The next build goes on from the last checkpoint.",
 }
 """What a secondary status says of a job that ran out of time."""
+
+
+def passes(exit_code: int) -> bool:
+    """Return whether what the payload ended with may go otherwise another time.
+
+    A store that was away and a machine that was taken away may be there again. An exception of the program, which is
+    exit code 1, is a mistake or memory that does not suffice: the same hours would be paid for the same end.
+    """
+    return exit_code == STORAGE_EXIT_CODE or exit_code > FIRST_SIGNAL
 
 
 def ending_of(job: JobState) -> Ending:
@@ -79,7 +92,8 @@ def ending_of(job: JobState) -> Ending:
     """
     reason = job.reason or job.secondary
     if job.secondary in CUT_SHORT:
-        return Ending(CUT_SHORT[job.secondary], retry_helps=True)
+        # Waiting for capacity costs nothing; the hours of a job that hangs are paid each time.
+        return Ending(CUT_SHORT[job.secondary], retry_helps=job.secondary == "MaxWaitTimeExceeded")
     if job.status == "Stopped":
         return Ending("Somebody stopped the job. Start the build again if that was not meant.", retry_helps=False)
     if re.search(r"out ?of ?memory", reason, re.IGNORECASE):
@@ -88,11 +102,14 @@ def ending_of(job: JobState) -> Ending:
             "on, or take a larger TWIN_TRAINER_INSTANCE_TYPE.",
             retry_helps=False,
         )
-    if reason.rstrip(".").endswith(REFUSED_EXIT):
-        return Ending(f"The payload refused to train: {reason}", retry_helps=False)
     if reason.startswith("ClientError"):
         return Ending(f"SageMaker could not start the container: {reason}", retry_helps=False)
-    return Ending(f"The job failed: {reason}", retry_helps=True)
+    code = int(found[1]) if (found := EXIT_CODE.search(reason)) else None
+    if code == REFUSED:
+        return Ending(f"The payload refused to train: {reason}", retry_helps=False)
+    # What begins otherwise than with AlgorithmError is SageMaker's own trouble, or missing capacity.
+    may_pass = passes(code) if code is not None else not reason.startswith("AlgorithmError")
+    return Ending(f"The job failed: {reason}", retry_helps=may_pass)
 
 
 @dataclass(frozen=True)

@@ -91,9 +91,11 @@ class FineTuning(_Training):
     )
     epochs: float = Field(default=1.0, gt=0, description="Passes over the dataset, cut short by max_steps")
     max_steps: int = Field(default=200, ge=1, description="Optimizer steps, at most")
-    batch_size: int = Field(default=8, ge=1, description="Rows per device and forward pass")
+    batch_size: int = Field(default=8, ge=1, description="Rows per forward pass, on one GPU")
     gradient_accumulation: int = Field(
-        default=1, ge=1, description="Forward passes per step: the effective batch is batch_size x this x devices"
+        default=1,
+        ge=1,
+        description="Forward passes per step, on one GPU: a step reads batch_size x this rows; several GPUs share them",
     )
     max_length: int = Field(
         default=512,
@@ -188,7 +190,7 @@ class DPOHyperparameters(FineTuning):
     )
     epochs: float = Field(default=1.0, gt=0, description="Passes over the dataset, cut short by max_steps; usual: 1")
     max_steps: int = Field(default=40, ge=1, description="Optimizer steps, at most")
-    batch_size: int = Field(default=4, ge=1, description="Pairs per device and forward pass; for kto, single texts")
+    batch_size: int = Field(default=4, ge=1, description="Pairs per forward pass, on one GPU; for kto, single texts")
     learning_rate: float = Field(
         default=1e-4,
         gt=0,

@@ -34,6 +34,7 @@ def train_or_reuse(
         UserError: If the training does not fit its machine, or costs more than it may.
         dg.Failure: If it fails.
     """
+    spec = trainer.shared(spec)
     finished = None if force else trainer.finished(spec)
     if finished:
         context.log.info(f"{spec.output_uri} answers spec {spec.spec_hash[:12]} already: nothing is trained.")
@@ -75,9 +76,17 @@ def train(
         reached = tracker.is_reachable_from_elsewhere or not trainer.is_elsewhere
         close_training_run(tracker, run_id, spec, outcome.manifest, logged_while_it_ran=reached)
     except BaseException:
-        tracker.finish_run(run_id, failed=True)
+        _close_as_failed(context, tracker, run_id)
         raise
     return outcome, run_id
+
+
+def _close_as_failed(context: dg.AssetExecutionContext, tracker: Tracker, run_id: str) -> None:
+    try:
+        tracker.finish_run(run_id, failed=True)
+    except Exception as error:  # noqa: BLE001 - why the training failed, and whether a retry helps, is told instead
+        # Its name alone: MLflow tells the address of its server, and there may be a password in it.
+        context.log.warning(f"The MLflow run {run_id} stays open: it could not be closed ({type(error).__name__}).")
 
 
 def fine_tuned(

@@ -78,7 +78,7 @@ def sweep_trial(
     If training fails or is cancelled, the next run of the same trial starts clean.
     """
     author = context.partition_key
-    rows, spec = _rows_and_spec(author, config, base_model, project, artifacts)
+    rows, spec = _rows_and_spec(author, config, base_model, project, artifacts, trainer)
     kept = artifacts.path(SWEEPS, f"{author}/{spec.spec_hash[:16]}", ".json")
     earlier = Manifest.model_validate_json(kept.read_text(encoding="utf-8")) if kept.exists() else None
     manifest, run_id = _logged(context, config, spec, earlier, trainer, estimator, tracker)
@@ -101,7 +101,12 @@ def sweep_trial(
 
 
 def _rows_and_spec(
-    author: str, config: SweepTrialConfig, base_model: BaseModelRef, project: Project, artifacts: ArtifactStore
+    author: str,
+    config: SweepTrialConfig,
+    base_model: BaseModelRef,
+    project: Project,
+    artifacts: ArtifactStore,
+    trainer: Trainer,
 ) -> tuple[Sides, TrainingSpec]:
     """Return the rows of the trials of an author, train and compared on, and what a trial trains on them."""
     dataset, kind = DATASETS[config.stage]
@@ -143,6 +148,7 @@ def _rows_and_spec(
         chat_template_hash=project.template.hash,
         code_version=PAYLOAD_VERSION,
     )
+    spec = trainer.shared(spec)
     address = artifacts.address(SWEEPS, f"{author}/{spec.spec_hash[:16]}")
     return (train, compared), spec.model_copy(update={"output_uri": address})
 

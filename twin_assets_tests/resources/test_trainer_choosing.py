@@ -55,6 +55,8 @@ def test_a_mode_takes_another_trainer_and_no_other_asset(settings, name):
         (SAGEMAKER, {"launches_uri": "/tmp/launches"}, "TWIN_LAUNCHES_URI is /tmp/launches"),  # noqa: S108
         (SAGEMAKER, {"trainer_subnets": ["subnet-1"]}, "TWIN_TRAINER_SUBNETS and TWIN_TRAINER_SECURITY_GROUPS"),
         (SAGEMAKER, {"trainer_spot": True, "trainer_max_wait_hours": 1}, "TWIN_TRAINER_MAX_WAIT_HOURS"),
+        (SAGEMAKER, {"trainer_instance_count": 4}, "TWIN_TRAINER_INSTANCE_COUNT is 4"),
+        (SAGEMAKER, {"trainer_instance_type": "ml.none"}, "ml.none is not in the price table"),
         (SAGEMAKER, {"base_model": "/"}, "cannot reach the folder /"),
         (ECS, {"ecs_cluster": None}, "needs TWIN_ECS_CLUSTER"),
         (ECS, {"ecs_launch_type": "FARGATE"}, "Fargate has no GPUs"),

@@ -13,7 +13,7 @@ import yaml
 from twin_assets.errors import UserError
 from twin_assets.training.chat_template import CHAT_TEMPLATES, answer_message, messages_for
 from twin_assets.training.estimating.architecture import architecture_from_config, architecture_of
-from twin_assets.training.estimating.compute import operations_per_token
+from twin_assets.training.estimating.compute import START_HOURS, operations_per_token
 from twin_assets.training.estimating.device import GIB, Device, this_machine
 from twin_assets.training.estimating.estimate import Estimate, estimate_for, estimate_of
 from twin_assets.training.estimating.fitting import check_fits, proposals
@@ -21,6 +21,7 @@ from twin_assets.training.estimating.plan import plan_for
 from twin_assets.training.estimating.prices import read_prices
 from twin_assets.training.estimating.workload import COUNTED_ROWS, Workload, workload_of
 from twin_assets.training.hyperparameters import SFTHyperparameters
+from twin_assets.training.sharing import shared
 from twin_assets_tests.training.conftest import spec_for, start
 from twin_assets_tests.training.test_estimated_memory import LLAMA_3_8B
 
@@ -137,11 +138,23 @@ def test_a_training_that_does_not_fit_this_machine_may_go_to_the_cloud():
     assert found[0].environment["TWIN_TRAINER_MODE"] == "sagemaker"
 
 
-def test_eight_gpus_read_eight_times_the_rows_of_a_step():
-    one, eight = (sft_of_8b(read_prices().device(name)) for name in ("ml.g6e.xlarge", "ml.g5.48xlarge"))
+def test_eight_gpus_share_the_rows_of_a_step():
+    one, eight = (sft_of_8b(read_prices().device(name)) for name in ("ml.g5.2xlarge", "ml.g5.48xlarge"))
 
     assert eight.plan.processes == 8 * one.plan.processes
-    assert eight.tokens == 8 * one.tokens or eight.steps < one.steps
+    assert (eight.steps, eight.tokens) == (one.steps, one.tokens)
+    paid = START_HOURS["sagemaker"]
+    assert one.hours - paid == pytest.approx(8 * (eight.hours - paid))
+
+
+def test_a_spec_whose_rows_are_shared_already_is_estimated_as_it_is_trained(base, datasets, tmp_path):
+    spec = spec_for("sft", datasets["sft"], tmp_path / "sft", base=base)
+    four = read_prices().device("ml.g5.12xlarge")
+
+    estimate = estimate_for(shared(spec, four.count), four)
+    assert estimate.plan.processes == 4
+    alike = estimate_for(spec, four)
+    assert replace(estimate, settings=alike.settings) == alike
 
 
 def test_full_training_takes_six_operations_per_weight_and_token_and_lora_a_third_less():

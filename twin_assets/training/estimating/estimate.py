@@ -11,6 +11,7 @@ from twin_assets.training.estimating.memory import Memory, host_bytes, memory_of
 from twin_assets.training.estimating.plan import TrainingPlan, plan_for
 from twin_assets.training.estimating.workload import Workload, steps_and_tokens, workload_of
 from twin_assets.training.hyperparameters import Hyperparameters, PretrainHyperparameters
+from twin_assets.training.sharing import share, together
 from twin_assets.training.spec import Stage, TrainingSpec
 
 
@@ -78,13 +79,12 @@ class Estimate:
         }
 
 
-def estimate_for(spec: TrainingSpec, device: Device, *, instances: int = 1, offline: bool = True) -> Estimate:
+def estimate_for(spec: TrainingSpec, device: Device, *, offline: bool = True) -> Estimate:
     """Return what a spec takes on a device.
 
     Args:
         spec: The training.
-        device: Where it would run; every GPU of it trains.
-        instances: How many of them.
+        device: Where it would run; its GPUs share each step.
         offline: Whether the configuration of a hub model may only be taken from the local cache.
 
     Raises:
@@ -97,7 +97,8 @@ def estimate_for(spec: TrainingSpec, device: Device, *, instances: int = 1, offl
         architecture = architecture_of(location, spec.base_model_revision, offline=offline)
         tokenizer = tokenizer_of(location, spec.base_model_revision)
     workload = workload_of(spec.stage, spec.dataset_uri, tokenizer, spec.chat_template)
-    return estimate_of(spec.stage, spec.hyperparameters, architecture, workload, device, instances=instances)
+    settings, instances = together(spec.hyperparameters, spec.compute), spec.compute.nodes
+    return estimate_of(spec.stage, settings, architecture, workload, device, instances=instances)
 
 
 def estimate_of(
@@ -111,11 +112,12 @@ def estimate_of(
 ) -> Estimate:
     """Return what a stage takes on a device, from what is known of its model and dataset.
 
-    A sequence is as long as `max_length` allows, or as the longest row where the tokenizer counted each of them and
-    none fills it; packed ones fill it.
+    The settings are those for one process: the GPUs share the rows of a step. A sequence is as long as `max_length`
+    allows, or as the longest row where the tokenizer counted each of them and none fills it; packed ones fill it.
     """
     gpu = device.kind == "gpu"
-    plan = plan_for(stage, settings, architecture, gpu=gpu, processes=device.count * instances)
+    of_each, compute = share(settings, device.count * instances)
+    plan = plan_for(stage, of_each, architecture, gpu=gpu, processes=compute.processes)
     if stage != "pretrain" and not plan.packing and workload.longest:
         plan = replace(plan, max_length=min(plan.max_length, workload.longest))
     steps, tokens = steps_and_tokens(plan, settings, workload)
@@ -128,7 +130,7 @@ def estimate_of(
         device=device,
         instances=instances,
         memory=memory_of(plan, gpu=gpu),
-        host=host_bytes(plan, processes=plan.processes // instances) if gpu else 0,
+        host=host_bytes(plan, processes=max(1, plan.processes // instances)) if gpu else 0,
         steps=steps,
         tokens=tokens,
         hours=hours,

@@ -14,6 +14,7 @@ from twin_assets.errors import UserError
 from twin_assets.training.estimating.compute import START_HOURS
 from twin_assets.training.estimating.device import GIB, Device
 from twin_assets.training.estimating.estimate import Estimate, estimate_of
+from twin_assets.training.hyperparameters import FineTuning
 
 SHORTEST = 256
 """Tokens below which a shorter max_length is not proposed: answers would lose their ends."""
@@ -165,18 +166,20 @@ def _environment(before: Device, device: Device) -> dict[str, str]:
 
 def _changes(estimate: Estimate) -> Iterator[dict[str, Any]]:
     """Yield every combination of changes; a setting that the stage does not have is not among them."""
-    known, plan = set(type(estimate.settings).model_fields), estimate.plan
+    settings, plan = estimate.settings, estimate.plan
+    known = set(type(settings).model_fields)
     checkpointing: list[dict[str, Any]] = [{}]
     if not plan.gradient_checkpointing:
         checkpointing.append({"gradient_checkpointing": True})
     batches: list[dict[str, Any]] = [{}]
     lengths: list[dict[str, Any]] = [{}]
     methods: list[dict[str, Any]] = [{}]
-    if {"batch_size", "gradient_accumulation"} <= known:
-        size = plan.batch_size
+    if isinstance(settings, FineTuning):
+        # As they are written, for one GPU: those of the plan are the share of each.
+        size = settings.batch_size
         while size > 1 and size % 2 == 0:
             size //= 2
-            accumulation = plan.gradient_accumulation * (plan.batch_size // size)
+            accumulation = settings.gradient_accumulation * (settings.batch_size // size)
             batches.append({"batch_size": size, "gradient_accumulation": accumulation})
     if "method" in known:
         smaller = {"full": ("lora", "qlora"), "lora": ("qlora",)}.get(plan.method, ())
@@ -191,7 +194,8 @@ def _changes(estimate: Estimate) -> Iterator[dict[str, Any]]:
 
 
 def _halvings(estimate: Estimate, changes: Mapping[str, Any]) -> float:
-    smaller = estimate.plan.batch_size / int(changes.get("batch_size", estimate.plan.batch_size))
+    batch = getattr(estimate.settings, "batch_size", 1)
+    smaller = batch / int(changes.get("batch_size", batch))
     shorter = estimate.plan.max_length / int(changes.get("max_length", estimate.plan.max_length))
     return smaller + shorter
 

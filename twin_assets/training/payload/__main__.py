@@ -30,6 +30,7 @@ from twin_assets.training.payload.processes import (
     leave_word,
     scratch_folder,
     start_processes,
+    use_one_gpu,
     wants_processes,
     word_left,
 )
@@ -185,6 +186,8 @@ def train_here(spec: TrainingSpec, asked: TrainingSpec, launcher: Launcher) -> M
     test = read_rows(dataset, spec.stage, split="test")
     validation = read_rows_for_choosing(dataset, spec.stage, patience=patience_of(spec.hyperparameters))
     launcher.say(f"{spec.stage} on {len(train)} rows, {len(test)} held out")
+    if not is_one_of_several():
+        use_one_gpu()
     # cuBLAS is deterministic only with a fixed workspace, and reads this when it starts.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")

@@ -137,6 +137,15 @@ def check_machine(compute: Compute) -> None:
         )
 
 
+def use_one_gpu() -> None:
+    """Show this process one GPU, to be called before torch looks for any.
+
+    Of several, transformers would feed all (`nn.DataParallel`): a step would read that many times the rows.
+    """
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES", "0")
+    os.environ["CUDA_VISIBLE_DEVICES"] = visible.partition(",")[0]
+
+
 def wants_processes(spec_file: Path) -> bool:
     """Return whether this process is the parent of those that a spec asks for."""
     if is_one_of_several():

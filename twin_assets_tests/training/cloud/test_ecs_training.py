@@ -9,8 +9,9 @@ import pytest
 
 from resources.trainer.ecs import EcsTrainer
 from resources.trainer.ecs_tasks import TaskState, ecs_ending_of
+from twin_assets.training.payload.__main__ import STORAGE_EXIT_CODE
 from twin_assets.training.storage import verified_checkpoint
-from twin_assets_tests.cloud_server import BUCKET, REGION, Answer
+from twin_assets_tests.cloud_server import BUCKET, REGION, Answer, error
 from twin_assets_tests.task_runner import TaskRunner
 from twin_assets_tests.training.cloud.orchestrator import failure_of, log_of
 
@@ -113,6 +114,18 @@ def test_a_cluster_without_room_is_said(make_task, runner, cloud):
     assert "ECS placed no task (RESOURCE:GPU)" in failure.description
 
 
+def test_credentials_that_end_while_a_task_runs_leave_it_to_the_next_build(make_task, runner, cloud):
+    training = make_task()
+    training.retries = 2
+    runner.hold = threading.Event()
+    expired = error("ExpiredTokenException", "The security token is expired")
+    cloud.faults.append(lambda call: expired if call.action == "DescribeTasks" else None)
+    failure = failure_of(training.run())
+
+    assert "and the job goes on: The security token is expired. Renew the credentials" in failure.description
+    assert cloud.count("RunTask") == 1
+
+
 def test_what_the_payload_refuses_in_a_task_is_not_tried_again(make_task, runner, cloud):
     training = make_task(chat_template_hash="of another platform")
     training.retries = 2
@@ -142,6 +155,25 @@ def test_cancelling_a_run_stops_its_task(make_task, runner, cloud):
     assert "interrupted, terminating ECS tasks" in log_of(training.instance, run.run_id)
 
 
+def test_a_task_that_somebody_stopped_before_its_container_ran_is_not_started_again(make_task, runner, cloud):
+    training = make_task()
+    training.retries = 2
+    runner.hold = threading.Event()
+
+    def stop(call):
+        if call.action == "DescribeTasks":
+            cloud.faults.clear()
+            (arn,) = call.parameters["tasks"]
+            cloud.client("ecs", behind=False).stop_task(cluster="gpus", task=arn, reason="by hand")
+
+    cloud.faults.append(stop)
+    result = training.run()
+
+    assert failure_of(result).description.startswith("Somebody stopped the task")
+    assert cloud.count("RunTask") == 1
+    assert not runner.started
+
+
 @pytest.mark.parametrize(
     ("changes", "retry_helps"),
     [
@@ -149,7 +181,10 @@ def test_cancelling_a_run_stops_its_task(make_task, runner, cloud):
         ({"stop_code": "UserInitiated"}, False),
         ({"reason": "OutOfMemoryError: Container killed due to memory usage"}, False),
         ({"exit_codes": {"trainer": 2}}, False),
-        ({"exit_codes": {"trainer": 1}}, True),
+        ({"exit_codes": {"trainer": 1}}, False),
+        ({"exit_codes": {"trainer": STORAGE_EXIT_CODE}}, True),
+        ({"exit_codes": {"trainer": 143}}, True),
+        ({"exit_codes": {"trainer": None}}, True),
     ],
 )
 def test_the_end_of_a_task_says_whether_a_retry_can_help(changes, retry_helps):

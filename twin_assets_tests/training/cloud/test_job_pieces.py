@@ -7,12 +7,13 @@ import time
 
 import pytest
 
-from resources.trainer.launch import attempt_of, job_name, launch_name
+from resources.trainer.launch import LaunchFolder, attempt_of, job_name, launch_name
 from resources.trainer.log_lines import JobLog
 from resources.trainer.messages import JobMessageReader
 from resources.trainer.training_jobs import JobState, ending_of
 from twin_assets.training.estimating.architecture import architecture_of
 from twin_assets.training.hyperparameters import SFTHyperparameters
+from twin_assets.training.payload.__main__ import STORAGE_EXIT_CODE
 from twin_assets.training.payload.container import LONGEST_FAILURE, instructions, train_in_container
 from twin_assets.training.payload.pipes_s3 import ContinuingChannel
 from twin_assets.training.spec import TrainingError, TrainingSpec
@@ -44,14 +45,27 @@ def test_the_name_of_a_job_is_one_that_sagemaker_takes_and_follows_from_spec_and
     assert attempt_of(launch_name(SPEC), name.replace("sft", "dpo")) is None
 
 
+def test_the_key_that_is_set_encrypts_the_spec_which_may_hold_a_password(cloud):
+    folder = LaunchFolder.of(cloud.client("s3", behind=False), f"s3://{BUCKET}/launches", "job")
+    folder.write_spec(SPEC, "a-key")
+    written = cloud.client("s3").head_object(Bucket=BUCKET, Key="launches/job/spec.json")
+    assert (written["ServerSideEncryption"], written["SSEKMSKeyId"]) == ("aws:kms", "a-key")
+    assert folder.read_spec() == SPEC
+
+
 @pytest.mark.parametrize(
     ("status", "secondary", "reason", "retry_helps"),
     [
         ("Stopped", "MaxWaitTimeExceeded", "", True),
-        ("Stopped", "MaxRuntimeExceeded", "", True),
+        ("Stopped", "MaxRuntimeExceeded", "", False),
         ("Stopped", "Stopped", "", False),
         ("Failed", "Failed", "AlgorithmError: no rows, exit code: 2", False),
-        ("Failed", "Failed", "AlgorithmError: , exit code: 1", True),
+        ("Failed", "Failed", "AlgorithmError: , exit code: 1", False),
+        ("Failed", "Failed", "AlgorithmError: KeyError: 'x', exit code: 1.", False),
+        ("Failed", "Failed", "AlgorithmError: the container failed", False),
+        ("Failed", "Failed", f"AlgorithmError: S3 is away, exit code: {STORAGE_EXIT_CODE}", True),
+        ("Failed", "Failed", "AlgorithmError: , exit code: 137", True),
+        ("Failed", "Failed", "AlgorithmError: , exit code: 143", True),
         ("Failed", "Failed", "AlgorithmError: CUDA out of memory, exit code: 1", False),
         ("Failed", "Failed", "ClientError: Cannot pull the image", False),
         ("Failed", "Failed", "InternalServerError: We encountered an internal error.", True),

@@ -1,11 +1,13 @@
 """Training jobs: real payloads, real HTTP, an emulated SageMaker; what is asked for, told, refused and tried again."""
 
+import threading
 import time
 
 import pytest
 from botocore.exceptions import ClientError
 
 from resources.trainer.aws import bucket_and_key
+from twin_assets.settings import PROJECT_ROOT
 from twin_assets.training.compute import Saving
 from twin_assets.training.hyperparameters import SFTHyperparameters
 from twin_assets.training.spec import TrackingRun
@@ -126,6 +128,27 @@ def test_a_quota_that_is_used_up_is_said_and_not_tried_again(make_training, runn
     assert cloud.count("CreateTrainingJob") == 1
 
 
+def test_credentials_that_end_while_a_job_runs_leave_it_to_the_next_build(make_training, runner, cloud):
+    training = make_training()
+    training.retries = 2
+    runner.hold = threading.Event()
+    expired = error("ExpiredTokenException", "The security token is expired")
+    cloud.faults.append(first(9, expired, "DescribeTrainingJob"))
+    failure = failure_of(training.run())
+    (name,) = cloud.job_names()[-1:]
+
+    assert failure.description.startswith(f"AWS tells this run nothing more of {name}, and the job goes on")
+    assert "The security token is expired. Renew the credentials" in failure.description
+    assert f"stop it at https://eu-west-1.console.aws.amazon.com/sagemaker/home?region=eu-west-1#/jobs/{name}" in (
+        failure.description
+    )
+    cloud.faults.clear()
+    runner.hold.set()
+    result = training.run()
+    assert result.success, training.log(result)
+    assert cloud.count("CreateTrainingJob") == 1
+
+
 def test_what_the_payload_refuses_is_told_in_its_words_and_not_tried_again(make_training, runner, cloud):
     training = make_training(chat_template_hash="of another platform")
     training.retries = 2
@@ -157,6 +180,18 @@ def test_a_job_that_crashed_is_tried_again_with_the_checkpoints_of_the_first(mak
     assert result.success, training.log(result)
     assert [name[-2:] for name in runner.started] == ["-1", "-2"]
     assert len({cloud.job(name).checkpoint_config["S3Uri"] for name in runner.started}) == 1
+
+
+def test_a_mistake_in_the_program_is_paid_for_once(make_training, runner, tmp_path):
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "trl.py").write_text("raise RuntimeError('a mistake')")
+    runner.extra_environment["PYTHONPATH"] = f"{tmp_path / 'broken'}:{PROJECT_ROOT}"
+    training = make_training()
+    training.retries = 2
+    result = training.run()
+
+    assert "RuntimeError: a mistake, exit code: 1" in failure_of(result).description
+    assert len(runner.started) == 1
 
 
 def test_the_lines_of_a_late_log_still_reach_the_run(make_training, runner):
