@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import dagster as dg
+from filelock import FileLock
 from pydantic import Field, SecretStr
 
 if TYPE_CHECKING:
@@ -62,6 +63,11 @@ class MlflowConnection(dg.ConfigurableResource):  # type: ignore[type-arg]
         MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR.set(False)  # type: ignore[no-untyped-call]
         # What it says while it creates its tables is of no use to anyone.
         logging.getLogger("mlflow").setLevel(logging.WARNING)
-        if self.is_embedded:
-            Path(self.folder).mkdir(parents=True, exist_ok=True)
-        return MlflowClient(tracking_uri=self.uri, registry_uri=self.uri)
+        if not self.is_embedded:
+            return MlflowClient(tracking_uri=self.uri, registry_uri=self.uri)
+        Path(self.folder).mkdir(parents=True, exist_ok=True)
+        # MLflow creates its tables at the first connection. Two runs that do so at once break each other's migration.
+        with FileLock(Path(self.folder) / "mlflow.db.lock"):
+            client = MlflowClient(tracking_uri=self.uri, registry_uri=self.uri)
+            client.search_experiments(max_results=1)
+        return client
