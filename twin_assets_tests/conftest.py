@@ -22,6 +22,7 @@ SLOW_ROOMS = ("graph", "training", "end_to_end")
 SERVERS = ("MONGODB_URL", "QDRANT_URL", "QDRANT_API_KEY", "MLFLOW_TRACKING_URI")
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in a hook of the same name.
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Divide the tests among workers by file; the files of a room that share one built twin stay together."""
 

@@ -229,7 +229,7 @@ def test_failures_of_before_the_inputs_are_not_even_read(platform, monkeypatch):
             return found
 
         monkeypatch.setattr(platform.instance, name, counted)
-    assert "a person" in platform.sweep().held["model"]
+    assert "a person" in platform.drift().held["model"]
     assert len(read) == 1
 
 

@@ -153,7 +153,9 @@ def failure_of(result: dg.ExecuteInProcessResult) -> str:
     return "".join(said)
 
 
-def test_an_endpoint_that_is_down_fails_the_dataset_in_a_sentence_and_the_old_one_stays(place):
+def test_an_endpoint_that_is_down_fails_the_dataset_in_a_sentence_and_the_old_one_stays(place, monkeypatch):
+    # It is tried again, as it should be, but not for two minutes.
+    monkeypatch.setattr(dg.RetryPolicy, "calculate_delay", lambda _, attempt: 0.01 * attempt)
     before = rows_of(place, "instruct_dataset")
     with OpenAIServer(_sage) as server:
         gone = server.url
