@@ -7,14 +7,12 @@ from pathlib import Path
 import dagster as dg
 
 from resources.artifacts import ArtifactStore
-from resources.io_managers import EVERY_AUTHOR
 from resources.model_package import checkpoint_in, packaging_hash
 from resources.registry import PACKAGING
 from resources.tracker import CANDIDATE, ModelVersion, Tracker, registered_name
 from twin_assets.checks import verdict
-from twin_assets.documents import CleanedDocument
 from twin_assets.inference.assets import STAGES, registered_model
-from twin_assets.inference.deletions import deletions_verdict, ids_of
+from twin_assets.inference.deletions import deletions_verdict, documents_there
 from twin_assets.partitions import authors_partitions
 from twin_assets.training.manifest import ManifestError, verify_manifest
 
@@ -51,18 +49,16 @@ def _fault_of(version: ModelVersion, trained: Collection[str], tracker: Tracker)
     return None if copied == checkpoint else f"version {version.version} holds {copied}, and its tag says {checkpoint}"
 
 
-@dg.asset_check(
-    asset=registered_model,
-    partitions_def=authors_partitions,
-    additional_ins={"cleaned_documents": EVERY_AUTHOR},
-)
+@dg.asset_check(asset=registered_model, partitions_def=authors_partitions)
 def no_version_knows_a_deleted_document(
-    context: dg.AssetCheckExecutionContext, cleaned_documents: dict[str, list[CleanedDocument]], tracker: Tracker
+    context: dg.AssetCheckExecutionContext, artifacts: ArtifactStore, tracker: Tracker
 ) -> dg.AssetCheckResult:
     """No registered version was trained on a document that has been deleted since; those that were are tagged.
 
     Every version is looked at, not only the newest: each can be promoted. A champion among them is an error, because it
     answers with words that were withdrawn.
     """
-    there = ids_of(cleaned_documents.values())
+    # Read here, and no input: a base model knows the documents of all authors, and Dagster gives a check its own
+    # author's partition of an input, whatever mapping it asks for.
+    there = documents_there(artifacts)
     return deletions_verdict(registered_name(context.partition_key), tracker, there)

@@ -1,7 +1,5 @@
 """Which registered models know a document that has been deleted since: every version, not the present ones only."""
 
-from collections.abc import Iterable
-
 import dagster as dg
 
 from resources.artifacts import ArtifactStore
@@ -17,11 +15,6 @@ def documents_there(artifacts: ArtifactStore) -> frozenset[str]:
     folder = artifacts.path("cleaned_documents")
     tables = sorted(folder.glob("*.parquet")) if folder.exists() else []
     return frozenset(row.document_id for table in tables for row in read_rows(table, CleanedDocument))
-
-
-def ids_of(tables: Iterable[Iterable[CleanedDocument]]) -> frozenset[str]:
-    """Return the ids of some tables of documents."""
-    return frozenset(row.document_id for table in tables for row in table)
 
 
 def deleted_of(version: ModelVersion, tracker: Tracker, there: frozenset[str]) -> list[str] | None:

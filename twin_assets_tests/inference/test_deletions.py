@@ -5,13 +5,12 @@ import pytest
 from dagster._core.execution.context.invocation import DirectAssetCheckExecutionContext
 
 from twin_assets.inference.checks import no_version_knows_a_deleted_document
-from twin_assets_tests.inference.conftest import document
 
 
 def checked(serving, *there: str) -> dg.AssetCheckResult:
     context = DirectAssetCheckExecutionContext(op_execution_context=dg.build_op_context(partition_key=serving.author))
-    tables = {serving.author: [document(name) for name in there]}
-    return no_version_knows_a_deleted_document(context, cleaned_documents=tables, tracker=serving.tracker)
+    serving.keep(*there)
+    return no_version_knows_a_deleted_document(context, artifacts=serving.artifacts, tracker=serving.tracker)
 
 
 def card(serving, version: str) -> str:
