@@ -17,6 +17,8 @@ from twin_assets.inference.promoting import DELETIONS_CHECK, record_promotion, r
 from twin_assets.inference.registering import checks_against
 from twin_assets.settings import Settings
 
+VERDICT = "verdict"
+SHOWN_OF_VERSION = 12
 BY_HAND = "promoted by hand with `twin promote`"
 
 
@@ -70,7 +72,19 @@ def show_models(author: str, *, as_json: bool) -> None:
     if not rows and not as_json:
         say(f"{name} has no version yet: `twin build {author}` registers the first ones.")
         return
-    print_rows(rows, title=f"{name}, by version", as_json=as_json)
+    if as_json:
+        print_rows(rows, title="", as_json=True)
+        return
+    # A verdict is sentences: in a column of a table it would be a word wide.
+    print_rows([_in_short(row) for row in rows], title=f"{name}, by version", as_json=False)
+    for row in rows:
+        say(f"\nVersion {row['version']}: {row[VERDICT]}")
+
+
+def _in_short(row: dict[str, Any]) -> dict[str, Any]:
+    """Return a row for people: without its verdict, and with as much of a data version as other tables show."""
+    shown = {key: value for key, value in row.items() if key != VERDICT}
+    return shown | {key: (row[key] or "")[:SHOWN_OF_VERSION] for key in ("instruct dataset", "preference dataset")}
 
 
 def _row(version: ModelVersion, tracker: Tracker, there: frozenset[str]) -> dict[str, Any]:
@@ -88,7 +102,7 @@ def _row(version: ModelVersion, tracker: Tracker, there: frozenset[str]) -> dict
         "perplexity": tags.get("perplexity"),
         "likeness": tags.get("likeness"),
         "deleted since": "not known" if deleted is None else len(deleted),
-        "verdict": tags.get(PROMOTION, "not the candidate"),
+        VERDICT: tags.get(PROMOTION, "not the candidate"),
     }
 
 
