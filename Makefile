@@ -37,7 +37,7 @@ ui: .venv/.installed  ## Serve the Dagster UI (port 3000) and the MLflow UI (por
 	$(BIN)/twin ui
 
 test: .venv/.dev browser  ## Run every test, the browser's included
-	$(BIN)/pytest --numprocesses logical --maxprocesses 4 --dist loadgroup
+	$(BIN)/pytest --numprocesses logical --maxprocesses 4 --no-loadscope-reorder
 
 lint: .venv/.dev  ## Check style, import rules and types
 	$(BIN)/ruff check .
