@@ -1,6 +1,7 @@
 """The process of one way to train (`python -m benchmarks.training_worker payload`): a task a line in, its speed out."""
 
 import json
+import os
 import sys
 import time
 from contextlib import redirect_stdout
@@ -114,9 +115,13 @@ def settings_of(task: Task) -> SFTHyperparameters:
 
 def main(way: str) -> None:
     """Train each task that comes in on standard input."""
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
     set_up = {"payload": payload_trainer, "plain": plain_trainer}[way]
     for line in sys.stdin:
-        with TemporaryDirectory() as work, redirect_stdout(sys.stderr):
+        # The payload says what each step came to; here that would run into the figures.
+        with TemporaryDirectory() as work, Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere):
             trainer = set_up(Task(**json.loads(line)), Path(work))
             started = time.perf_counter()
             trainer.train()
