@@ -16,6 +16,7 @@ from twin_assets.datasets.sources import observe_rows_from_elsewhere
 from twin_assets.errors import UserError
 from twin_assets.observed_policy import observe_policy
 from twin_assets.observed_settings import observe_settings
+from twin_assets.observing import LastObserved
 from twin_assets.partitions import AUTHORS_PARTITION, authors_partitions
 from twin_assets.settings import Settings
 from twin_assets.training.author_settings import observe_training_settings
@@ -33,18 +34,20 @@ def author_files(
     """Add a partition for each author who has something to collect; record what sources hold and settings are."""
     known = set(context.instance.get_dynamic_partitions(AUTHORS_PARTITION))
     found, refused = [], []
-    observations = [observe_settings(context.instance, project)]
+    slugs = author_slugs(project.authors_path)
+    observed = LastObserved(context.instance, slugs)
+    observations = [observe_settings(observed, project)]
     with warehouse.session() as session:
         sources = SourceContext(project.authors_path, session.imported_documents, session, web)
-        for slug in author_slugs(project.authors_path):
+        for slug in slugs:
             try:
                 author = load_author(project.authors_path, slug)
-                observations.append(observe_author(context.instance, author, sources))
-                observations.append(observe_policy(context.instance, author))
+                observations.append(observe_author(observed, author, sources))
+                observations.append(observe_policy(observed, author))
                 if slug not in known:
                     found.append(slug)
-                observations.append(observe_rows_from_elsewhere(context.instance, author, project))
-                observations.append(observe_training_settings(context.instance, author))
+                observations.append(observe_rows_from_elsewhere(observed, author, project))
+                observations.append(observe_training_settings(observed, author))
             except UserError as error:
                 refused.append(str(error))
     recorded = [observation for observation in observations if observation]

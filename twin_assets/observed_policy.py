@@ -13,7 +13,7 @@ from resources.project import Project
 from twin_assets.collection.authors import load_author
 from twin_assets.documents import Author, TrainingPolicy
 from twin_assets.newest_events import newest_observations
-from twin_assets.observing import observation_if_changed
+from twin_assets.observing import LastObserved, observation_if_changed
 from twin_assets.partitions import authors_partitions
 from twin_assets.reporting import OWNERS, data_version
 
@@ -47,11 +47,11 @@ def training_policy(context: dg.AssetExecutionContext, project: Project) -> dg.O
     return dg.ObserveResult(asset_key=TRAINING_POLICY, data_version=data_version(values), metadata=values)
 
 
-def observe_policy(instance: dg.DagsterInstance, author: Author) -> dg.AssetObservation | None:
+def observe_policy(observed: LastObserved, author: Author) -> dg.AssetObservation | None:
     """Return an observation of an author's training policy if it differs from the last one."""
     values = _values(author)
     return observation_if_changed(
-        instance,
+        observed,
         TRAINING_POLICY,
         str(data_version(values).value),
         partition=author.slug,

@@ -7,7 +7,7 @@ Where the settings come from stands in `twin_assets.settings`.
 import dagster as dg
 
 from resources.project import Project
-from twin_assets.observing import observation_if_changed
+from twin_assets.observing import LastObserved, observation_if_changed
 from twin_assets.reporting import OWNERS, data_version
 
 SETTINGS = "settings"
@@ -35,11 +35,11 @@ def settings(project: Project) -> dg.ObserveResult:
     return dg.ObserveResult(asset_key=SETTINGS, data_version=data_version(values), metadata=values)
 
 
-def observe_settings(instance: dg.DagsterInstance, project: Project) -> dg.AssetObservation | None:
+def observe_settings(observed: LastObserved, project: Project) -> dg.AssetObservation | None:
     """Return an observation of the settings if one differs from when they were last observed."""
     values = project.shaping_results()
     return observation_if_changed(
-        instance,
+        observed,
         SETTINGS,
         str(data_version(values).value),
         metadata=values,

@@ -5,19 +5,19 @@ import dagster as dg
 from twin_assets.collection.contract import SourceContext
 from twin_assets.collection.sources import fingerprint_of
 from twin_assets.documents import Author
-from twin_assets.observing import observation_if_changed
+from twin_assets.observing import LastObserved, observation_if_changed
 
 SITES_KEY = dg.AssetKey("author_sites")
 
 
-def observe_author(instance: dg.DagsterInstance, author: Author, context: SourceContext) -> dg.AssetObservation | None:
+def observe_author(observed: LastObserved, author: Author, context: SourceContext) -> dg.AssetObservation | None:
     """Return an observation of the author's sites if they hold something else than when last observed.
 
     Raises:
         UserError: If a source cannot be read, or holds nothing.
     """
     return observation_if_changed(
-        instance,
+        observed,
         "author_sites",
         fingerprint_of(author, context),
         partition=author.slug,

@@ -25,6 +25,7 @@ from twin_assets.console.watching import KEPT, Notice, Progress, RunWatch
 from twin_assets.datasets.sources import observe_rows_from_elsewhere
 from twin_assets.errors import UserError
 from twin_assets.observed_settings import observe_settings
+from twin_assets.observing import LastObserved
 from twin_assets.partitions import AUTHORS_PARTITION
 from twin_assets.settings import Settings
 from twin_assets.staleness import AssetState, StateReader
@@ -81,14 +82,16 @@ class Builder:
             UserError: If the `wanted` author cannot be used; the others are passed over with a notice.
         """
         registered = []
-        self._record(observe_settings(self._instance, self._project))
+        slugs = author_slugs(self._settings.authors_dir)
+        observed = LastObserved(self._instance, slugs)
+        self._record(observe_settings(observed, self._project))
         with self._sources() as context:
-            for slug in author_slugs(self._settings.authors_dir):
+            for slug in slugs:
                 try:
                     author = load_author(self._settings.authors_dir, slug)
-                    self._record(observe_author(self._instance, author, context))
-                    self._record(observe_rows_from_elsewhere(self._instance, author, self._project))
-                    self._record(observe_training_settings(self._instance, author))
+                    self._record(observe_author(observed, author, context))
+                    self._record(observe_rows_from_elsewhere(observed, author, self._project))
+                    self._record(observe_training_settings(observed, author))
                 except UserError as error:
                     if slug == wanted:
                         raise

@@ -10,7 +10,7 @@ from twin_assets.collection.authors import load_author
 from twin_assets.datasets.generation.imported import import_fingerprint
 from twin_assets.documents import Author, content_hash
 from twin_assets.errors import UserError
-from twin_assets.observing import observation_if_changed
+from twin_assets.observing import LastObserved, observation_if_changed
 from twin_assets.partitions import authors_partitions
 from twin_assets.reporting import OWNERS
 
@@ -67,16 +67,14 @@ def rows_from_elsewhere(context: dg.AssetExecutionContext, project: Project) -> 
     return dg.ObserveResult(asset_key=ROWS_FROM_ELSEWHERE, data_version=dg.DataVersion(_version(author, project)))
 
 
-def observe_rows_from_elsewhere(
-    instance: dg.DagsterInstance, author: Author, project: Project
-) -> dg.AssetObservation | None:
+def observe_rows_from_elsewhere(observed: LastObserved, author: Author, project: Project) -> dg.AssetObservation | None:
     """Return an observation of an author's files of rows if they hold something else than when last observed.
 
     Raises:
         UserError: If a file that the author file names cannot be read.
     """
     return observation_if_changed(
-        instance,
+        observed,
         ROWS_FROM_ELSEWHERE,
         _version(author, project),
         partition=author.slug,

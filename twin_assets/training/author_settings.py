@@ -8,7 +8,7 @@ import dagster as dg
 from resources.project import Project
 from twin_assets.collection.authors import load_author
 from twin_assets.documents import Author, content_hash
-from twin_assets.observing import observation_if_changed
+from twin_assets.observing import LastObserved, observation_if_changed
 from twin_assets.partitions import authors_partitions
 from twin_assets.reporting import OWNERS
 from twin_assets.training.defaults import Kind, Resolved, Values, resolve
@@ -41,10 +41,10 @@ def training_settings(context: dg.AssetExecutionContext, project: Project) -> dg
     return dg.ObserveResult(asset_key=TRAINING_SETTINGS, data_version=dg.DataVersion(_version(author)))
 
 
-def observe_training_settings(instance: dg.DagsterInstance, author: Author) -> dg.AssetObservation | None:
+def observe_training_settings(observed: LastObserved, author: Author) -> dg.AssetObservation | None:
     """Return an observation of an author's training settings if they are others than when last observed."""
     return observation_if_changed(
-        instance,
+        observed,
         TRAINING_SETTINGS,
         _version(author),
         partition=author.slug,

@@ -18,6 +18,7 @@ from twin_assets.automation import follow_inputs, retrain_on_new_data
 from twin_assets.documents import Author, Consent, SourceConfig, TrainingPolicy
 from twin_assets.new_rows import ROW_MARKS, row_marks
 from twin_assets.observed_policy import observe_policy
+from twin_assets.observing import LastObserved
 from twin_assets.partitions import authors_partitions
 from twin_assets.reconciling import Drift, Reconciler
 from twin_assets.reporting import data_version
@@ -174,7 +175,7 @@ def test_a_failed_blocking_check_holds_the_reconciliation_too(platform):
 
 def test_the_training_policy_holds_the_reconciliation_too(platform):
     observation = observe_policy(
-        platform.instance,
+        LastObserved(platform.instance, ["ann"]),
         Author(
             slug="ann",
             name="Ann",

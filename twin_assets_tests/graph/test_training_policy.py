@@ -16,6 +16,7 @@ from twin_assets.definitions import build_defs
 from twin_assets.documents import Author, Consent, SourceConfig, TrainingPolicy
 from twin_assets.new_rows import ROW_MARKS, changed_rows, row_marks
 from twin_assets.observed_policy import observe_policy, recorded_policies
+from twin_assets.observing import LastObserved
 from twin_assets.reporting import data_version
 from twin_assets.settings import Settings
 from twin_assets_tests.recorded_checks import record_check
@@ -65,7 +66,7 @@ class Training:
             sources=[SourceConfig(type="folder")],
             training=TrainingPolicy(min_new_samples=rows, min_hours_between=hours),
         )
-        observation = observe_policy(self.instance, file)
+        observation = observe_policy(LastObserved(self.instance, [author]), file)
         if observation:
             self.instance.report_runless_asset_event(observation)
 
