@@ -15,18 +15,12 @@ from twin_assets.automation import EnoughIsNew, enough_is_new
 from twin_assets.documents import content_hash
 from twin_assets.observing import DATA_VERSION_TAG
 from twin_assets.partitions import AUTHORS_PARTITION
+from twin_assets.run_states import UNFINISHED
 from twin_assets.staleness import AssetState, StateReader
 
 SETTLED_SECONDS = 3600.0
 """How long an input has to stand still: the next tick of the automation sensor may be about to ask."""
 
-UNFINISHED = [
-    dg.DagsterRunStatus.QUEUED,
-    dg.DagsterRunStatus.NOT_STARTED,
-    dg.DagsterRunStatus.STARTING,
-    dg.DagsterRunStatus.STARTED,
-    dg.DagsterRunStatus.CANCELING,
-]
 
 Place = tuple[str, str | None]
 """An asset and its author; None for an asset of all."""

@@ -32,6 +32,7 @@ from dagster._daemon.sensor import execute_sensor_iteration
 from dagster._scheduler.scheduler import launch_scheduled_runs
 
 from twin_assets.console.instance import prepare_dagster_home
+from twin_assets.run_states import UNFINISHED
 from twin_assets.settings import Settings
 from twin_assets_tests.worker_processes import RUN_CONFIG
 
@@ -41,13 +42,6 @@ Asked = dict[str, set[str]]
 AUTOMATION_SENSORS = ("automation_cpu", "automation_llm", "automation_gpu")
 _LOG = logging.getLogger("ticking")
 A_MINUTE = timedelta(seconds=61)
-UNFINISHED = [
-    dg.DagsterRunStatus.QUEUED,
-    dg.DagsterRunStatus.NOT_STARTED,
-    dg.DagsterRunStatus.STARTING,
-    dg.DagsterRunStatus.STARTED,
-    dg.DagsterRunStatus.CANCELING,
-]
 
 
 @dataclass

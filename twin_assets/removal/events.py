@@ -8,17 +8,11 @@ import dagster as dg
 from twin_assets.errors import UserError
 from twin_assets.partitions import AUTHORS_PARTITION
 from twin_assets.removal.holdings import Holding
+from twin_assets.run_states import UNFINISHED
 
 PARTITION = "partition"
 """What the partition is called among the holdings."""
 PARTITION_TAG = "dagster/partition"
-UNFINISHED = [
-    dg.DagsterRunStatus.QUEUED,
-    dg.DagsterRunStatus.NOT_STARTED,
-    dg.DagsterRunStatus.STARTING,
-    dg.DagsterRunStatus.STARTED,
-    dg.DagsterRunStatus.CANCELING,
-]
 
 
 def refuse_while_running(instance: dg.DagsterInstance, author: str) -> None:
