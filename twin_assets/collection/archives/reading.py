@@ -5,6 +5,7 @@ everything that grows beyond its measure refuse the whole archive. The measure i
 that an archive states about itself are its own claim.
 """
 
+import errno
 import hashlib
 import io
 import json
@@ -14,7 +15,7 @@ import zipfile
 import zlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any, Protocol
 
@@ -80,12 +81,12 @@ def open_archive(path: Path) -> Iterator[Archive]:
         return
     if not path.is_file():
         raise UserError(f"{path} is missing: put the export archive there, or correct `path`.")
-    with _CountingFile(path) as file:
-        magic = file.read(2)
-        file.seek(0)
-        if magic == _GZIP_MAGIC:
-            raise UserError(f"{path} is a tar.gz file: unpack it, and let `path` name the folder.")
+    with ExitStack() as opened:
         with _damage_told(path):
+            file = opened.enter_context(_CountingFile(path))
+            magic = file.read(2)
+            if magic == _GZIP_MAGIC:
+                raise UserError(f"{path} is a tar.gz file: unpack it, and let `path` name the folder.")
             archive = ZipArchive(path, file, zipfile.ZipFile(file))
         yield archive
 
@@ -210,13 +211,23 @@ class _CountingFile(io.FileIO):
 def _damage_told(path: Path) -> Iterator[None]:
     """Turn what zipfile stumbles over in a damaged file into the error of an archive.
 
-    Beside its own error: a place before the beginning of the file (OSError), and a name that is not UTF-8.
+    Beside its own error: a place before the beginning of the file (EINVAL), and a name that is not UTF-8. What else the
+    operating system says is about the disk or the permissions, and no download mends it.
     """
     try:
         yield
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError, UnicodeDecodeError) as error:
-        reason = str(error) or "it ends too early"
-        raise UserError(f"{path} is no zip file, or is damaged ({reason}): download the export again.") from error
+    except OSError as error:
+        if error.errno == errno.EINVAL:
+            raise _damaged(path, str(error)) from error
+        raise UserError(f"{path} cannot be read ({error.strerror or error}): mend that first.") from error
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, UnicodeDecodeError) as error:
+        raise _damaged(path, str(error)) from error
+
+
+def _damaged(path: Path, reason: str) -> UserError:
+    return UserError(
+        f"{path} is no zip file, or is damaged ({reason or 'it ends too early'}): download the export again."
+    )
 
 
 def _refuse_too_many(path: Path, count: int) -> None:

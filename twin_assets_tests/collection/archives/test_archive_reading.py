@@ -1,5 +1,6 @@
 """Reading archives: what is hostile or broken is refused as a whole, in one sentence, and nothing is unpacked."""
 
+import errno
 import zipfile
 
 import pytest
@@ -146,6 +147,15 @@ def test_a_zip_that_lost_a_piece_and_one_with_a_damaged_name_are_refused(make_zi
     for place in (whole.index(name), whole.rindex(name)):
         path.write_bytes(whole[:place] + b"\xff" + whole[place + 1 :])
         assert "is damaged ('utf-8' codec can't decode byte 0xff" in refusal(path)
+
+
+def test_a_disk_that_fails_is_not_called_a_damaged_export(make_zip, monkeypatch):
+    def fail(file, size=None):
+        raise OSError(errno.EIO, "Input/output error")
+
+    path = make_zip({"posts.csv": "a,b\n"})
+    monkeypatch.setattr(reading._CountingFile, "read", fail)
+    assert refusal(path) == f"{path} cannot be read (Input/output error): mend that first."
 
 
 def test_a_member_that_is_not_utf_8_is_refused_with_the_place(make_zip):
