@@ -16,9 +16,9 @@ from benchmarks.figures import Figures
 from benchmarks.timing import RUNS, seconds_of
 from jobs.jobs import build_jobs
 from jobs.sensors import build_sensors
-from twin_assets.automation import enough_is_new
-from twin_assets.new_rows import ROW_MARKS, row_marks
-from twin_assets.observing import DATA_VERSION_TAG
+from twin_assets.automation.new_rows import ROW_MARKS, row_marks
+from twin_assets.automation.training_due import enough_is_new
+from twin_assets.observing.recording import DATA_VERSION_TAG
 from twin_assets.partitions import AUTHORS_PARTITION
 from twin_assets.settings import Settings
 from twin_assets_tests.ticking import AUTOMATION_SENSORS, Platform, ticked

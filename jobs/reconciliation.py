@@ -13,9 +13,9 @@ from pydantic import BaseModel
 
 from jobs.automation_sensors import automated_groups
 from jobs.jobs import TWIN_JOB, AssetJob
+from twin_assets.automation.reconciling import Drift, Reconciler
+from twin_assets.automation.staleness import StateReader
 from twin_assets.partitions import AUTHORS_PARTITION
-from twin_assets.reconciling import Drift, Reconciler
-from twin_assets.staleness import StateReader
 
 AUTHORS_AT_ONCE = 25
 

@@ -14,9 +14,9 @@ from twin_assets.collection.contract import SourceContext
 from twin_assets.collection.observation import observe_author
 from twin_assets.datasets.sources import observe_rows_from_elsewhere
 from twin_assets.errors import UserError
-from twin_assets.observed_policy import observe_policy
-from twin_assets.observed_settings import observe_settings
-from twin_assets.observing import LastObserved
+from twin_assets.observing.policy import observe_policy
+from twin_assets.observing.recording import LastObserved
+from twin_assets.observing.settings import observe_settings
 from twin_assets.partitions import AUTHORS_PARTITION, authors_partitions
 from twin_assets.settings import Settings
 from twin_assets.training.author_settings import observe_training_settings

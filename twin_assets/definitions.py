@@ -20,8 +20,8 @@ import twin_assets.features.assets
 import twin_assets.features.checks
 import twin_assets.inference.assets
 import twin_assets.inference.checks
-import twin_assets.observed_policy
-import twin_assets.observed_settings
+import twin_assets.observing.policy
+import twin_assets.observing.settings
 import twin_assets.training.assets
 import twin_assets.training.author_settings
 import twin_assets.training.checks
@@ -70,8 +70,8 @@ def build_defs(
         assets=[
             *dg.load_assets_from_modules(
                 [
-                    twin_assets.observed_settings,
-                    twin_assets.observed_policy,
+                    twin_assets.observing.settings,
+                    twin_assets.observing.policy,
                     twin_assets.datasets.sources,
                     twin_assets.training.author_settings,
                     twin_assets.training.sweep_trial,

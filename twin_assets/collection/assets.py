@@ -9,7 +9,7 @@ import dagster as dg
 from resources.project import Project
 from resources.warehouse import Warehouse
 from resources.web import Web
-from twin_assets.automation import follow_inputs
+from twin_assets.automation.conditions import follow_inputs
 from twin_assets.collection.authors import load_author
 from twin_assets.collection.contract import SourceContext
 from twin_assets.collection.links import LINK_STATES, LedgerLine, documents_of, ledger_of, notices_of, shortened

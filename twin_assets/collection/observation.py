@@ -5,7 +5,7 @@ import dagster as dg
 from twin_assets.collection.contract import SourceContext
 from twin_assets.collection.sources import fingerprint_of
 from twin_assets.documents import Author
-from twin_assets.observing import LastObserved, observation_if_changed
+from twin_assets.observing.recording import LastObserved, observation_if_changed
 
 SITES_KEY = dg.AssetKey("author_sites")
 

@@ -16,6 +16,7 @@ from jobs.jobs import TWIN_JOB
 from resources.project import Project
 from resources.warehouse import Warehouse
 from resources.web import Web
+from twin_assets.automation.staleness import AssetState, StateReader
 from twin_assets.collection.authors import author_slugs, load_author
 from twin_assets.collection.contract import SourceContext
 from twin_assets.collection.observation import observe_author
@@ -24,11 +25,10 @@ from twin_assets.console.runs import end_killed_runs, process_tags
 from twin_assets.console.watching import KEPT, Notice, Progress, RunWatch
 from twin_assets.datasets.sources import observe_rows_from_elsewhere
 from twin_assets.errors import UserError
-from twin_assets.observed_settings import observe_settings
-from twin_assets.observing import LastObserved
+from twin_assets.observing.recording import LastObserved
+from twin_assets.observing.settings import observe_settings
 from twin_assets.partitions import AUTHORS_PARTITION
 from twin_assets.settings import Settings
-from twin_assets.staleness import AssetState, StateReader
 from twin_assets.training.author_settings import observe_training_settings
 
 COLLECTED = "raw_documents"

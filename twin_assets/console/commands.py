@@ -11,6 +11,7 @@ import yaml
 
 from resources.warehouse import Warehouse
 from resources.web import Web
+from twin_assets.automation.staleness import AssetState
 from twin_assets.collection.authors import author_slugs, load_author, load_authors, write_author
 from twin_assets.collection.contract import SourceContext
 from twin_assets.collection.dump import DumpUser, read_dump, write_dump
@@ -26,7 +27,6 @@ from twin_assets.documents import Author, Consent, RawDocument, SourceConfig, ch
 from twin_assets.errors import UserError
 from twin_assets.partitions import AUTHORS_PARTITION
 from twin_assets.settings import Settings
-from twin_assets.staleness import AssetState
 
 
 def add_author(

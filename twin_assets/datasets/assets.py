@@ -9,7 +9,7 @@ from resources.artifacts import ArtifactStore
 from resources.embedder import Embedder
 from resources.language_model import Teacher
 from resources.project import Project
-from twin_assets.automation import follow_inputs
+from twin_assets.automation.conditions import follow_inputs
 from twin_assets.collection.authors import load_author
 from twin_assets.datasets import publishing
 from twin_assets.datasets.config import InstructConfig, PreferenceConfig
@@ -28,7 +28,7 @@ from twin_assets.datasets.sampling import REJECTION_SETTINGS, rejecting_model, s
 from twin_assets.datasets.sources import ROWS_FROM_ELSEWHERE, judge_model, teacher_model
 from twin_assets.documents import BaseModelRef, CleanedDocument, InstructRow
 from twin_assets.failures import ASKS_THE_NETWORK, telling_failures
-from twin_assets.observed_settings import SETTINGS
+from twin_assets.observing.settings import SETTINGS
 from twin_assets.partitions import authors_partitions
 from twin_assets.reporting import OWNERS
 

@@ -9,6 +9,7 @@ import dagster as dg
 
 from resources.artifacts import ArtifactStore
 from resources.spending import Budget
+from twin_assets.automation.new_rows import ROW_MARKS, row_marks
 from twin_assets.datasets import plots
 from twin_assets.datasets.card import CardFacts, dataset_card
 from twin_assets.datasets.curation.contract import Embed, StageCount
@@ -26,7 +27,6 @@ from twin_assets.documents import (
     SplitRule,
 )
 from twin_assets.errors import UserError
-from twin_assets.new_rows import ROW_MARKS, row_marks
 from twin_assets.reporting import count_table, counts, excerpt, picture, rows_version, table_result
 
 

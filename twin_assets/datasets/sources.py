@@ -10,7 +10,7 @@ from twin_assets.collection.authors import load_author
 from twin_assets.datasets.generation.imported import import_fingerprint
 from twin_assets.documents import Author, content_hash
 from twin_assets.errors import UserError
-from twin_assets.observing import LastObserved, observation_if_changed
+from twin_assets.observing.recording import LastObserved, observation_if_changed
 from twin_assets.partitions import authors_partitions
 from twin_assets.reporting import OWNERS
 

@@ -10,7 +10,7 @@ from resources.io_managers import EVERY_AUTHOR
 from resources.project import Project
 from resources.tracker import CHAMPION, DatasetUsed, Tracker, registered_name
 from resources.vector_store import VectorStore
-from twin_assets.automation import follow_inputs
+from twin_assets.automation.conditions import follow_inputs
 from twin_assets.collection.authors import author_names, load_author
 from twin_assets.datasets.curation.splitting import split_documents
 from twin_assets.documents import BaseModelRef, Chunk, CleanedDocument, InstructRow
@@ -33,7 +33,7 @@ from twin_assets.evaluation.stylometry import StyleProfile
 from twin_assets.evaluation.stylometry import style_profile as profile_of
 from twin_assets.inference.base import base_to_ask
 from twin_assets.inference.generation import CausalModel
-from twin_assets.observed_settings import SETTINGS
+from twin_assets.observing.settings import SETTINGS
 from twin_assets.partitions import authors_partitions
 from twin_assets.reporting import OWNERS, data_version, picture, readable, rows_version
 from twin_assets.tracking import columns_of

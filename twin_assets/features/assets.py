@@ -9,7 +9,8 @@ from resources.embedder import Embedder
 from resources.project import Project
 from resources.vector_store import VectorStore
 from resources.warehouse import Warehouse
-from twin_assets.automation import follow_inputs
+from twin_assets.automation.conditions import follow_inputs
+from twin_assets.automation.new_rows import ROW_MARKS, row_marks
 from twin_assets.collection.assets import raw_documents
 from twin_assets.collection.authors import load_author
 from twin_assets.documents import Chunk, CleanedDocument
@@ -20,8 +21,7 @@ from twin_assets.features.config import ChunkingConfig
 from twin_assets.features.corpus import clean_corpus
 from twin_assets.features.coverage import coverage
 from twin_assets.features.embedding_map import embedding_map
-from twin_assets.new_rows import ROW_MARKS, row_marks
-from twin_assets.observed_settings import SETTINGS
+from twin_assets.observing.settings import SETTINGS
 from twin_assets.partitions import authors_partitions
 from twin_assets.reporting import OWNERS, count_table, counts, data_version, picture, quoted, table_result
 

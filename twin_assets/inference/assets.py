@@ -6,7 +6,7 @@ from resources.artifacts import ArtifactStore
 from resources.io_managers import EVERY_AUTHOR
 from resources.project import Project
 from resources.tracker import CHAMPION, ModelVersion, Tracker, registered_name
-from twin_assets.automation import follow_inputs
+from twin_assets.automation.conditions import follow_inputs
 from twin_assets.collection.authors import load_author
 from twin_assets.documents import BaseModelRef
 from twin_assets.errors import UserError
@@ -23,7 +23,7 @@ from twin_assets.inference.aliases import (
 from twin_assets.inference.card import PROMOTION
 from twin_assets.inference.registering import registered_versions, states_of_checks
 from twin_assets.inference.registration import PastVerdict, Registration, judge, kept, remembered
-from twin_assets.observed_settings import SETTINGS
+from twin_assets.observing.settings import SETTINGS
 from twin_assets.partitions import authors_partitions
 from twin_assets.reporting import OWNERS, data_version
 from twin_assets.tracking import stage_run

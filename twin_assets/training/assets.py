@@ -12,12 +12,12 @@ from resources.io_managers import EVERY_AUTHOR, write_rows
 from resources.project import Project
 from resources.tracker import Tracker
 from resources.trainer import Trainer
-from twin_assets.automation import retrain_on_new_data
+from twin_assets.automation.conditions import retrain_on_new_data
 from twin_assets.collection.authors import author_slugs
 from twin_assets.documents import BaseModelRef, CleanedDocument
 from twin_assets.errors import UserError
 from twin_assets.failures import ASKS_THE_NETWORK, telling_failures
-from twin_assets.observed_settings import SETTINGS
+from twin_assets.observing.settings import SETTINGS
 from twin_assets.partitions import authors_partitions
 from twin_assets.reporting import OWNERS, data_version, rows_version
 from twin_assets.settings import OFFLINE_BASE_MODEL

@@ -8,7 +8,7 @@ import dagster as dg
 from resources.project import Project
 from twin_assets.collection.authors import load_author
 from twin_assets.documents import Author, content_hash
-from twin_assets.observing import LastObserved, observation_if_changed
+from twin_assets.observing.recording import LastObserved, observation_if_changed
 from twin_assets.partitions import authors_partitions
 from twin_assets.reporting import OWNERS
 from twin_assets.training.defaults import Kind, Resolved, Values, resolve

@@ -13,11 +13,11 @@ from typing import Any
 import dagster as dg
 import yaml
 
+from twin_assets.automation.staleness import StateReader
 from twin_assets.console.building import Build, Builder
 from twin_assets.console.instance import prepare_dagster_home
 from twin_assets.definitions import build_defs
 from twin_assets.settings import PROJECT_ROOT, Settings
-from twin_assets.staleness import StateReader
 
 AUTHOR = "ann-reed"
 SAMPLE = PROJECT_ROOT / "samples" / "mira-voss"

@@ -10,11 +10,11 @@ import dagster as dg
 import pytest
 
 from resources.project import Project
-from twin_assets.automation import follow_inputs, retrain_on_new_data
+from twin_assets.automation.conditions import follow_inputs, retrain_on_new_data
 from twin_assets.collection.assets import author_sites
 from twin_assets.collection.observation import SITES_KEY
 from twin_assets.definitions import build_resources
-from twin_assets.observed_settings import SETTINGS, settings
+from twin_assets.observing.settings import SETTINGS, settings
 from twin_assets.settings import Settings
 from twin_assets_tests.recorded_checks import record_check
 

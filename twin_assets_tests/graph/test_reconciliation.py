@@ -14,15 +14,15 @@ from dagster._core.scheduler.instigation import InstigatorState, InstigatorStatu
 
 from jobs.automation_sensors import automated_groups
 from jobs.reconciliation import build_reconciliation
-from twin_assets.automation import follow_inputs, retrain_on_new_data
+from twin_assets.automation.conditions import follow_inputs, retrain_on_new_data
+from twin_assets.automation.new_rows import ROW_MARKS, row_marks
+from twin_assets.automation.reconciling import Drift, Reconciler
+from twin_assets.automation.staleness import StateReader
 from twin_assets.documents import Author, Consent, SourceConfig, TrainingPolicy
-from twin_assets.new_rows import ROW_MARKS, row_marks
-from twin_assets.observed_policy import observe_policy
-from twin_assets.observing import LastObserved
+from twin_assets.observing.policy import observe_policy
+from twin_assets.observing.recording import LastObserved
 from twin_assets.partitions import authors_partitions
-from twin_assets.reconciling import Drift, Reconciler
 from twin_assets.reporting import data_version
-from twin_assets.staleness import StateReader
 
 GROUPS = ("features", "training")
 LATER = 2 * 3600.0
@@ -236,7 +236,7 @@ def test_failures_of_before_the_inputs_are_not_even_read(platform, monkeypatch):
 
 def test_the_sensor_asks_for_lost_assets_once_a_day_author_by_author_and_last_for_those_of_all(platform, monkeypatch):
     monkeypatch.setattr("jobs.reconciliation.AUTHORS_AT_ONCE", 1)
-    monkeypatch.setattr("twin_assets.reconciling.SETTLED_SECONDS", 0.0)
+    monkeypatch.setattr("twin_assets.automation.reconciling.SETTLED_SECONDS", 0.0)
     assert "No automation sensor is on" in platform.tick().skip_reason.skip_message
     platform.switch_on("automation_gpu")
     assert set(automated_groups(platform.instance)) == {"training"}

@@ -11,12 +11,12 @@ from dagster._core.definitions.sensor_definition import SensorType
 from dagster._core.remote_representation.external_data import RepositorySnap
 from dagster_shared.serdes import deserialize_value, serialize_value
 
-from twin_assets.automation import retrain_on_new_data
+from twin_assets.automation.conditions import retrain_on_new_data
+from twin_assets.automation.new_rows import ROW_MARKS, changed_rows, row_marks
 from twin_assets.definitions import build_defs
 from twin_assets.documents import Author, Consent, SourceConfig, TrainingPolicy
-from twin_assets.new_rows import ROW_MARKS, changed_rows, row_marks
-from twin_assets.observed_policy import observe_policy, recorded_policies
-from twin_assets.observing import LastObserved
+from twin_assets.observing.policy import observe_policy, recorded_policies
+from twin_assets.observing.recording import LastObserved
 from twin_assets.reporting import data_version
 from twin_assets.settings import Settings
 from twin_assets_tests.recorded_checks import record_check

@@ -1,7 +1,7 @@
 """How much of an input is new since it was last trained on, told from what the instance has recorded; no file is read.
 
 A table marks its rows in its materialization: six bytes for each row, a hash of what a model would learn from it. Two
-materializations then tell how many rows came, changed or went between them. When to train is `automation`'s business.
+materializations then tell how many rows came, changed or went between them. When to train is told in `training_due`.
 """
 
 import base64
@@ -12,8 +12,8 @@ from typing import Any
 
 import dagster as dg
 
-from twin_assets.newest_events import Partition, newest_materializations, newest_observations
-from twin_assets.observing import DATA_VERSION_TAG
+from twin_assets.observing.newest_events import Partition, newest_materializations, newest_observations
+from twin_assets.observing.recording import DATA_VERSION_TAG
 
 ROW_MARKS = "row_marks"
 """Metadata key of the marks. They are kept with the event: the files they stand for are replaced by the next build."""

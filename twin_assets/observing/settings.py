@@ -7,7 +7,7 @@ Where the settings come from stands in `twin_assets.settings`.
 import dagster as dg
 
 from resources.project import Project
-from twin_assets.observing import LastObserved, observation_if_changed
+from twin_assets.observing.recording import LastObserved, observation_if_changed
 from twin_assets.reporting import OWNERS, data_version
 
 SETTINGS = "settings"

@@ -12,8 +12,8 @@ import dagster as dg
 from resources.project import Project
 from twin_assets.collection.authors import load_author
 from twin_assets.documents import Author, TrainingPolicy
-from twin_assets.newest_events import newest_observations
-from twin_assets.observing import LastObserved, observation_if_changed
+from twin_assets.observing.newest_events import newest_observations
+from twin_assets.observing.recording import LastObserved, observation_if_changed
 from twin_assets.partitions import authors_partitions
 from twin_assets.reporting import OWNERS, data_version
 

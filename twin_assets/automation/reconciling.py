@@ -11,12 +11,12 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
-from twin_assets.automation import EnoughIsNew, enough_is_new
+from twin_assets.automation.staleness import AssetState, StateReader
+from twin_assets.automation.training_due import EnoughIsNew, enough_is_new
 from twin_assets.documents import content_hash
-from twin_assets.observing import DATA_VERSION_TAG
+from twin_assets.observing.recording import DATA_VERSION_TAG
 from twin_assets.partitions import AUTHORS_PARTITION
 from twin_assets.run_states import UNFINISHED
-from twin_assets.staleness import AssetState, StateReader
 
 SETTLED_SECONDS = 3600.0
 """How long an input has to stand still: the next tick of the automation sensor may be about to ask."""

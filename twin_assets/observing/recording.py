@@ -8,7 +8,7 @@ from typing import Any
 
 import dagster as dg
 
-from twin_assets.newest_events import newest_observations
+from twin_assets.observing.newest_events import newest_observations
 
 DATA_VERSION_TAG = "dagster/data_version"
 

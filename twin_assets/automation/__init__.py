@@ -1,0 +1,1 @@
+"""What runs by itself, and when; and what is stale. The sensors that ask are in `jobs.sensors`."""
