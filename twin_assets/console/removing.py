@@ -23,7 +23,7 @@ from twin_assets.removal.events import (
     tell_of_the_removal,
 )
 from twin_assets.removal.free_pages import drop_free_pages
-from twin_assets.removal.holdings import Holding, files_held, stores_held, write_whole
+from twin_assets.removal.holdings import Holding, corpora_held, files_held, stores_held, write_whole
 from twin_assets.removal.records import records_held
 from twin_assets.settings import OFFLINE_BASE_MODEL, Settings, without_userinfo
 
@@ -78,12 +78,15 @@ def held(author: str, settings: Settings, instance: dg.DagsterInstance) -> list[
     """Return all that is held of an author, in the order in which it is removed."""
     graph = build_defs(settings=settings).resolve_asset_graph()
     assets = sorted(key.to_user_string() for key in graph.materializable_asset_keys)
+    partition = partition_held(instance, author)
     found = [
         *files_held(author, settings, assets),
         *stores_held(author, settings),
         events_held(instance, author),
         records_held(instance, author),
-        partition_held(instance, author),
+        # Nobody is in them who has no partition.
+        *([corpora_held(settings)] if partition.count else []),
+        partition,
     ]
     return [holding for holding in found if holding.count]
 

@@ -21,6 +21,7 @@ from twin_assets.documents import content_hash
 from twin_assets.inference.promoting import report_check
 from twin_assets.removal.holdings import Holding
 from twin_assets.settings import Settings
+from twin_assets.training.corpus import CORPUS
 from twin_assets.training.storage import cache_of
 
 OTHER = "ann"
@@ -341,6 +342,21 @@ def test_nothing_is_removed_while_a_run_of_the_author_goes_on_or_without_a_yes(t
     refused = CliRunner().invoke(app, ["author", "remove", AUTHOR], input="n\n")
     assert "Nothing was removed" in str(refused.exception)
     assert files(twin) == before
+
+
+def test_the_text_that_a_killed_training_of_the_base_model_left_goes_too(twin):
+    corpus = twin.artifacts / f"{CORPUS}0123456789ab" / "train.parquet"
+    write(corpus, "half a table")
+    rows = {row["what"]: row for row in json.loads(twin_command(AUTHOR, "--dry-run", "--json").stdout)}
+    assert (rows["corpora of all authors"]["count"], rows["corpora of all authors"]["bytes"]) == (1, 12)
+    twin_command(AUTHOR, "--yes")
+    assert not corpus.parent.exists()
+
+
+def test_such_a_text_makes_nobody_an_author(twin):
+    write(twin.artifacts / f"{CORPUS}0123456789ab" / "train.parquet", "half a table")
+    refused = CliRunner().invoke(app, ["author", "remove", "ann-read", "--yes"])
+    assert "There is no author 'ann-read'" in str(refused.exception)
 
 
 def test_the_question_is_no_part_of_the_json_and_a_run_that_began_meanwhile_is_seen(twin, monkeypatch):
