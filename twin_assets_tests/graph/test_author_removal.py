@@ -399,6 +399,24 @@ def test_a_removal_that_could_not_say_what_is_not_built_any_more_says_it_when_ru
         assert reader.state("leaderboard", None).state == "missing"
 
 
+def test_calls_about_text_that_the_author_has_deleted_since_go_too_and_those_of_others_stay(twin):
+    for name, authors in (("deleted", [AUTHOR]), ("shared", [OTHER, AUTHOR]), ("other's", [OTHER])):
+        write(call_file(twin, name), json.dumps({"authors": authors, "user": "Of this nothing is left.", "raw": "{}"}))
+    twin_command(AUTHOR, "--yes")
+    assert not call_file(twin, "deleted").exists()
+    assert not call_file(twin, "shared").exists()
+    assert call_file(twin, "other's").exists()
+
+
+@pytest.mark.parametrize("content", ["not JSON", "[]"])
+def test_a_call_that_cannot_be_read_is_named_and_nothing_is_removed(twin, content):
+    write(call_file(twin, "his"), content)
+    before = files(twin)
+    refused = CliRunner().invoke(app, ["author", "remove", AUTHOR, "--yes"])
+    assert f"{call_file(twin, 'his')} is damaged" in str(refused.exception)
+    assert files(twin) == before
+
+
 def test_the_text_that_a_killed_training_of_the_base_model_left_goes_too(twin):
     corpus = twin.artifacts / f"{CORPUS}0123456789ab" / "train.parquet"
     write(corpus, "half a table")
