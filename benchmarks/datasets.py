@@ -75,7 +75,9 @@ class Makers:
         asked = len(self.server.asked)
         splits = split_documents(documents, SplitRule())
         teacher = Teacher(artifacts=str(self.home), url=self.server.url, teacher_model="sage", max_tokens=10**9)
-        material = Material(author=AUTHOR, documents=documents, splits=splits, seed=0, ask=teacher.teacher)
+        material = Material(
+            author=AUTHOR, documents=documents, splits=splits, seed=0, ask=lambda: teacher.teacher(AUTHOR)
+        )
         generators = (Extractive(), FromTeacher(answers_per_passage=0))
         rows = [row for generator in generators for row in generator.generate(material).rows]
         pairs = OnPolicy("bench@1", known_texts(self.kept, "bench@1")).generate(
@@ -85,7 +87,7 @@ class Makers:
                 documents=documents,
                 splits=splits,
                 seed=0,
-                ask=teacher.teacher,
+                ask=lambda: teacher.teacher(AUTHOR),
                 sample=lambda prompts: list(self._model().generate(prompts, WRITING)),
             )
         )

@@ -3,7 +3,8 @@
     <root>/llm_calls/<first two digits of the key>/<key>.json
 
 The key is the SHA-256 of what decides the answer: model, messages, form and sampling. Who asked, and for what, decides
-nothing. No key of an endpoint and no header is ever in it.
+nothing: equal questions about two authors are one call, which names both. No key of an endpoint and no header is ever
+in it.
 """
 
 from collections.abc import Iterable
@@ -42,6 +43,9 @@ class Call(BaseModel):
     """A question and what came of it; tokens, cost and seconds are those of all attempts together."""
 
     key: str
+    authors: list[str] = Field(
+        default_factory=list, description="Whose rows it was for, by slug; none in a file from before they were named"
+    )
     prompt: str = Field(description="Name and version of the prompt file")
     model: str
     system: str
@@ -76,12 +80,13 @@ def call_key(model: str, question: Question) -> str:
 
 
 def call_of(
-    model: str, question: Question, attempts: list[Attempt], *, answer: BaseModel | None, complete: bool
+    model: str, author: str, question: Question, attempts: list[Attempt], *, answer: BaseModel | None, complete: bool
 ) -> Call:
     """Put together what is logged of a question after its latest attempt."""
     last = attempts[-1]
     return Call(
         key=call_key(model, question),
+        authors=[author],
         prompt=question.prompt,
         model=model,
         system=question.system,
@@ -156,12 +161,32 @@ def read_calls(artifacts: str, keys: Iterable[str]) -> dict[str, Call]:
 
 
 def write_call(artifacts: str, call: Call) -> None:
-    """Write a call whole or not at all, in place of an earlier one.
+    """Write a call whole or not at all, in place of an earlier one, whose authors it goes on naming.
 
     Raises:
-        UserError: If the file system refuses it.
+        UserError: If the earlier one is not of this log, or the file system refuses it.
     """
-    ArtifactStore(root=artifacts).write_text(_path(artifacts, call.key), call.model_dump_json(indent=2) + "\n")
+    # Read as late as this, because somebody may have asked the same for another author meanwhile.
+    earlier = read_call(artifacts, call.key)
+    authors = sorted({*call.authors, *(earlier.authors if earlier else ())})
+    whole = call.model_copy(update={"authors": authors})
+    ArtifactStore(root=artifacts).write_text(_path(artifacts, call.key), whole.model_dump_json(indent=2) + "\n")
+
+
+def name_author(artifacts: str, calls: Iterable[Call], author: str) -> None:
+    """Let logged calls name an author, for whom their answers are looked up.
+
+    Raises:
+        UserError: As for `write_call`.
+    """
+
+    def name(call: Call) -> None:
+        now = read_call(artifacts, call.key)
+        if now is not None:
+            write_call(artifacts, now.model_copy(update={"authors": [author]}))
+
+    with ThreadPoolExecutor(READERS) as writers:
+        list(writers.map(name, [call for call in calls if author not in call.authors]))
 
 
 def _path(artifacts: str, key: str) -> UPath:

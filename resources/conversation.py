@@ -53,9 +53,9 @@ class Conversation:
     """The state of one batch. It lives in one event loop."""
 
     def __init__(
-        self, model: str, endpoint: Endpoint, artifacts: str, budget: Budget, spent: Spent, limits: Limits
+        self, model: str, author: str, endpoint: Endpoint, artifacts: str, budget: Budget, spent: Spent, limits: Limits
     ) -> None:
-        self._model, self._endpoint, self._artifacts = model, endpoint, artifacts
+        self._model, self._author, self._endpoint, self._artifacts = model, author, endpoint, artifacts
         self._budget, self._spent, self._limits = budget, spent, limits
         self._stop = asyncio.Event()
         self._why: UserError | None = None
@@ -119,7 +119,7 @@ class Conversation:
             reading = read_answer(raw, question.form)
             attempts.append(self._attempt(raw, reading, usage, seconds))
             complete = last or reading.failure not in REPAIRABLE
-            call = call_of(self._model, question, attempts, answer=reading.answer, complete=complete)
+            call = call_of(self._model, self._author, question, attempts, answer=reading.answer, complete=complete)
             await asyncio.to_thread(write_call, self._artifacts, call)
             reply = reply_of(call, reading.answer, cached=False)
             if complete:

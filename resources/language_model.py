@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 import dagster as dg
 from pydantic import Field, SecretStr, ValidationError
 
-from resources.call_log import Call, answer_of, call_key, read_calls, reply_of
+from resources.call_log import Call, answer_of, call_key, name_author, read_calls, reply_of
 from resources.conversation import Conversation, Limits
 from resources.dialect import in_words
 from resources.endpoint import Endpoint
@@ -70,23 +70,26 @@ class Teacher(dg.ConfigurableResource):  # type: ignore[type-arg]
         """Return a fresh budget, to be shared by models that are asked in one run."""
         return Budget(self.max_cost, self.max_tokens, Prices(self.input_price, self.output_price))
 
-    def teacher(self, *, budget: Budget | None = None, retry_failures: bool = False) -> "AskedModel":
+    def teacher(self, author: str, *, budget: Budget | None = None, retry_failures: bool = False) -> "AskedModel":
         """Return the model that writes instructions and answers.
 
         Args:
+            author: Slug of the author for whose rows it is asked; the log names it, so that it can be forgotten.
             budget: What it may spend; a budget of its own without it.
             retry_failures: Whether questions are asked anew whose answer in the log is a failure.
 
         Raises:
             UserError: If no model is set, or it cannot be asked: no usable address, or no key for it.
         """
-        return self._asked(self.teacher_model, "TWIN_TEACHER_MODEL", budget, retry_failures=retry_failures)
+        return self._asked(author, self.teacher_model, "TWIN_TEACHER_MODEL", budget, retry_failures=retry_failures)
 
-    def judge(self, *, budget: Budget | None = None, retry_failures: bool = False) -> "AskedModel":
+    def judge(self, author: str, *, budget: Budget | None = None, retry_failures: bool = False) -> "AskedModel":
         """Return the model that scores rows; arguments and errors are those of `teacher`."""
-        return self._asked(self.judge_model, "TWIN_JUDGE_MODEL", budget, retry_failures=retry_failures)
+        return self._asked(author, self.judge_model, "TWIN_JUDGE_MODEL", budget, retry_failures=retry_failures)
 
-    def _asked(self, model: str | None, setting: str, budget: Budget | None, *, retry_failures: bool) -> "AskedModel":
+    def _asked(
+        self, author: str, model: str | None, setting: str, budget: Budget | None, *, retry_failures: bool
+    ) -> "AskedModel":
         if not model:
             raise UserError(
                 f"No model is named: set {setting} to one that {without_userinfo(self.url)} (TWIN_TEACHER_URL) serves."
@@ -96,12 +99,12 @@ class Teacher(dg.ConfigurableResource):  # type: ignore[type-arg]
         )
         limits = Limits(self.concurrency, self.attempts, self.first_wait_seconds)
         return AskedModel(
-            model, endpoint, self.artifacts, budget or self.budget(), limits, retry_failures=retry_failures
+            model, author, endpoint, self.artifacts, budget or self.budget(), limits, retry_failures=retry_failures
         )
 
 
 class AskedModel:
-    """One model, asked within a budget; it fulfils `twin_assets.asking.LanguageModel`.
+    """One model, asked for an author within a budget; it fulfils `twin_assets.asking.LanguageModel`.
 
     The budget is that of the object, however often it is asked. No question is sent that the log knows the answer of.
     """
@@ -109,6 +112,7 @@ class AskedModel:
     def __init__(
         self,
         model: str,
+        author: str,
         endpoint: Endpoint,
         artifacts: str,
         budget: Budget,
@@ -118,7 +122,8 @@ class AskedModel:
     ) -> None:
         self.spent = Spent()
         self.budget = budget
-        self._model, self._endpoint, self._artifacts, self._limits = model, endpoint, artifacts, limits
+        self._model, self._author, self._endpoint = model, author, endpoint
+        self._artifacts, self._limits = artifacts, limits
         self._retry_failures = retry_failures
         self._one_batch = threading.Lock()
 
@@ -160,6 +165,7 @@ class AskedModel:
         with self._one_batch:
             keys = self._keys(questions)
             logged = read_calls(self._artifacts, keys)
+            name_author(self._artifacts, logged.values(), self._author)
             replies = self._known(questions, keys, logged)
             asked = _missing(questions, keys, replies)
             copies = Counter(keys)
@@ -197,7 +203,9 @@ class AskedModel:
         return known
 
     def _conversation(self) -> Conversation:
-        return Conversation(self._model, self._endpoint, self._artifacts, self.budget, self.spent, self._limits)
+        return Conversation(
+            self._model, self._author, self._endpoint, self._artifacts, self.budget, self.spent, self._limits
+        )
 
     def _check_budget(self, asked: Collection[Question]) -> None:
         """Refuse to begin with nothing to spend, and say what it takes.

@@ -23,7 +23,7 @@ from twin_assets.removal.events import (
     tell_of_the_removal,
 )
 from twin_assets.removal.free_pages import drop_free_pages
-from twin_assets.removal.holdings import Holding, files_held, stores_held, write_whole
+from twin_assets.removal.holdings import Holding, corpora_held, files_held, stores_held, write_whole
 from twin_assets.removal.records import records_held
 from twin_assets.settings import OFFLINE_BASE_MODEL, Settings, without_userinfo
 
@@ -37,7 +37,8 @@ def remove_author(author: str, *, archive: Path | None, dry_run: bool, yes: bool
     Interrupted, it can be run again, and goes on with what is left.
 
     Raises:
-        UserError: If nothing is known of the author, a run of the author's has not ended, or nobody agreed.
+        UserError: If nothing is known of the author, a run of the author's or of all has not ended, or nobody
+            agreed.
     """
     settings = Settings.load()
     try:
@@ -45,7 +46,8 @@ def remove_author(author: str, *, archive: Path | None, dry_run: bool, yes: bool
     except ValueError as error:
         raise UserError(str(error)) from error
     with local_instance(settings) as instance:
-        refuse_while_running(instance, author)
+        told = made_of_all(settings)
+        refuse_while_running(instance, author, told)
         holdings = held(author, settings, instance)
         if not holdings:
             load_author(settings.authors_dir, author)
@@ -57,10 +59,8 @@ def remove_author(author: str, *, archive: Path | None, dry_run: bool, yes: bool
         if not yes and not typer.confirm(f"Remove all this of {author} for good?", err=True):
             raise UserError("Nothing was removed.")
         # Somebody may have thought about it for long.
-        refuse_while_running(instance, author)
-        remove(author, holdings, archive, settings)
-        told = made_of_all(settings)
-        tell_of_the_removal(instance, told)
+        refuse_while_running(instance, author, told)
+        remove(author, holdings, archive, settings, instance)
     tell_of_what_mlflow_keeps(author, settings)
     _say(
         f"{author} is removed. What was made of all authors counts as not built now: {', '.join(told)}.",
@@ -78,23 +78,29 @@ def held(author: str, settings: Settings, instance: dg.DagsterInstance) -> list[
     """Return all that is held of an author, in the order in which it is removed."""
     graph = build_defs(settings=settings).resolve_asset_graph()
     assets = sorted(key.to_user_string() for key in graph.materializable_asset_keys)
+    partition = partition_held(instance, author)
     found = [
         *files_held(author, settings, assets),
         *stores_held(author, settings),
         events_held(instance, author),
         records_held(instance, author),
-        partition_held(instance, author),
+        # Nobody is in them who has no partition.
+        *([corpora_held(settings)] if partition.count else []),
+        partition,
     ]
     return [holding for holding in found if holding.count]
 
 
-def remove(author: str, holdings: Sequence[Holding], archive: Path | None, settings: Settings) -> None:
-    """Archive what can be, all of it, and only then take everything away.
+def remove(
+    author: str, holdings: Sequence[Holding], archive: Path | None, settings: Settings, instance: dg.DagsterInstance
+) -> None:
+    """Archive what can be, all of it, and only then take everything away, and let what was made of all be made anew.
 
     A removal that was interrupted is gone on with, and does not archive again: what is left by then may be a half.
 
     Raises:
-        UserError: If the folder holds the archive of an earlier author of this name, or a database stays in use.
+        UserError: If the folder holds the archive of an earlier author of this name, a run of the author's or of all
+            began meanwhile, or a database stays in use.
     """
     if archive:
         into = archive / author
@@ -108,6 +114,10 @@ def remove(author: str, holdings: Sequence[Holding], archive: Path | None, setti
     content = [holding for holding in holdings if holding.what != PARTITION]
     for holding in content:
         holding.remove()
+    told = made_of_all(settings)
+    # One that began before the author file was gone would make anew, of this author's text too, what is wiped now.
+    refuse_while_running(instance, author, told)
+    tell_of_the_removal(instance, told)
     drop_free_pages(settings)
     # By the partition, an author who is half removed is still known.
     for holding in holdings:

@@ -81,7 +81,7 @@ def instruct_dataset(  # type: ignore[no-untyped-def]  # a type of the rows woul
         documents=cleaned_documents,
         splits=split_documents(cleaned_documents, rule),
         seed=project.seed,
-        ask=lambda: teacher.teacher(budget=budget, retry_failures=config.retry_failures),
+        ask=lambda: teacher.teacher(author.slug, budget=budget, retry_failures=config.retry_failures),
         report=context.log.info,
     )
     generators = instruct_generators(project, config, author)
@@ -93,7 +93,9 @@ def instruct_dataset(  # type: ignore[no-untyped-def]  # a type of the rows woul
         options=CurationOptions(min_quality=config.min_quality, split_rule=rule),
         seed=project.seed,
         embed=vectors,
-        judge=teacher.judge(budget=budget, retry_failures=config.retry_failures) if project.judge_model else None,
+        judge=teacher.judge(author.slug, budget=budget, retry_failures=config.retry_failures)
+        if project.judge_model
+        else None,
         report=context.log.info,
     )
     general = mixed_in(curated.rows, project, material)
@@ -151,7 +153,7 @@ def _preference_dataset(  # type: ignore[no-untyped-def]  # as above
             documents=cleaned_documents,
             splits=splits,
             seed=project.seed,
-            ask=lambda: teacher.teacher(budget=budget, retry_failures=config.retry_failures),
+            ask=lambda: teacher.teacher(author.slug, budget=budget, retry_failures=config.retry_failures),
             sample=lambda prompts: sampled(model, prompts),
             report=context.log.info,
         )

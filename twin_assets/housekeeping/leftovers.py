@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 from upath import UPath
 
-LEFTOVER = re.compile(r"\.(partial|replaced|checkpoints)(-[^/]+)?$")
-"""Names that no finished artifact has: what is being written, what is being replaced, checkpoints on the way."""
+LEFTOVER = re.compile(r"\.(partial|replaced|checkpoints|corpus)(-[^/]+)?$")
+"""Names that no finished artifact has: what is being written, or being replaced, checkpoints on the way, a corpus in
+use."""
 
 LAUNCHES = "launches"
 """Folder of what is handed to and brought back from training machines."""

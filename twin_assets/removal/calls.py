@@ -1,7 +1,8 @@
 """Which logged calls of language models hold an author's text.
 
-A question is logged with the passage it is about, and nothing but the text says whose it is. A call is taken for the
-author's if a row of the author's datasets names it, or a line of the author's stands in it.
+A call names the authors it was for, and goes with the first of them: another's next build asks again. One of before
+calls did so, which by now may name others alone, is taken for the author's if a row of the author's datasets names it,
+or a line of the author's stands in it.
 """
 
 import json
@@ -12,6 +13,7 @@ from upath import UPath
 from resources.artifacts import ArtifactStore
 from resources.call_log import FOLDER
 from resources.warehouse import Warehouse
+from twin_assets.errors import UserError
 from twin_assets.settings import Settings
 
 SHORTEST_LINE = 40
@@ -19,21 +21,27 @@ SHORTEST_LINE = 40
 
 
 def calls_about(author: str, settings: Settings) -> list[UPath]:
-    """Return the files of the calls that hold something of an author's, by path."""
+    """Return the files of the calls that hold something of an author's, by path.
+
+    Raises:
+        UserError: If a call cannot be read, so that nobody knows whose it is.
+    """
     folder = UPath(settings.artifacts_root) / FOLDER
     files = sorted(folder.rglob("*.json"), key=str) if folder.is_dir() else []
     if not files:
         return []
     named, lines = _named(author, settings), _lines_of(author, settings)
-    return [file for file in files if file.stem in named or _holds(file, lines)]
+    return [file for file in files if file.stem in named or _is_about(author, file, lines)]
 
 
-def _holds(file: UPath, lines: set[str]) -> bool:
+def _is_about(author: str, file: UPath, lines: set[str]) -> bool:
     try:
         call = json.loads(file.read_text(encoding="utf-8"))
-    except ValueError:
-        return False
-    said = [str(call.get("user", "")), str(call.get("raw", ""))]
+        authors, said = call.get("authors", ()), [str(call.get("user", "")), str(call.get("raw", ""))]
+    except (ValueError, AttributeError) as error:
+        raise UserError(f"{file} is damaged: delete it, and run this again.") from error
+    if author in authors:
+        return True
     return any(line.strip() in lines for text in said for line in text.splitlines() if len(line) >= SHORTEST_LINE)
 
 

@@ -3,6 +3,8 @@
 What of them stays in Dagster's tables when the runs are deleted is the business of `records`.
 """
 
+from collections.abc import Collection
+
 import dagster as dg
 
 from twin_assets.errors import UserError
@@ -15,18 +17,31 @@ PARTITION = "partition"
 PARTITION_TAG = "dagster/partition"
 
 
-def refuse_while_running(instance: dg.DagsterInstance, author: str) -> None:
-    """Make sure that nothing is being built for an author.
+def refuse_while_running(instance: dg.DagsterInstance, author: str, made_of_all: Collection[str]) -> None:
+    """Make sure that nothing is being built for an author, or of all authors.
+
+    Args:
+        instance: Where the runs are.
+        author: Slug of the author.
+        made_of_all: Assets that are made of the writings of all authors.
 
     Raises:
-        UserError: If a run of the author's has not ended: it would write again what is being removed.
+        UserError: If such a run has not ended: it would write again what is being removed.
     """
-    running = instance.get_runs(dg.RunsFilter(statuses=UNFINISHED, tags={PARTITION_TAG: author}))
-    if running:
-        raise UserError(
-            f"Run {running[0].run_id[:8]} of {author} has not ended: let it end, or cancel it in the Dagster UI, then "
-            "run this again."
-        )
+    for run in instance.get_runs(dg.RunsFilter(statuses=UNFINISHED)):
+        shared = sorted(_planned(instance, run.run_id) & set(made_of_all))
+        if shared or run.tags.get(PARTITION_TAG) == author:
+            raise UserError(
+                f"Run {run.run_id[:8]} of {' and '.join(shared) or author} has not ended: let it end, or cancel it in "
+                "the Dagster UI, then run this again."
+            )
+
+
+def _planned(instance: dg.DagsterInstance, run_id: str) -> set[str]:
+    """Return the assets that a run is to build; its selection does not tell where it is that of a whole job."""
+    planned = instance.get_records_for_run(run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED).records
+    keys = (record.event_log_entry.get_dagster_event().asset_key for record in planned)
+    return {key.to_user_string() for key in keys if key}
 
 
 def events_held(instance: dg.DagsterInstance, author: str) -> Holding:

@@ -22,6 +22,7 @@ from twin_assets.collection.dump import DumpUser
 from twin_assets.errors import UserError
 from twin_assets.removal.calls import calls_about
 from twin_assets.settings import Settings
+from twin_assets.training.corpus import CORPUS
 from twin_assets.training.storage import cache_of, place, remove_folder
 from twin_assets.training.sweeping import SWEEPS
 
@@ -80,6 +81,22 @@ def stores_held(author: str, settings: Settings) -> list[Holding]:
         for holding in (_documents(author, settings), _vectors(author, settings), _models(author, settings))
         if holding.count
     ]
+
+
+def corpora_held(settings: Settings) -> Holding:
+    """Return what killed trainings of the base model left of the texts of all authors.
+
+    Nobody needs it where none goes on. It is not told apart whose it is: a file that is half written cannot be read.
+    """
+    root = UPath(settings.artifacts_root)
+    found = [path for path in root.iterdir() if path.name.startswith(CORPUS)] if root.is_dir() else []
+
+    def remove() -> None:
+        for path in found:
+            remove_folder(str(path))
+
+    files = [file for path in found for file in _files(path)]
+    return Holding("corpora of all authors", str(root), len(files), sum(_size(file) for file in files), remove)
 
 
 def _path(what: str, path: Path) -> Holding:

@@ -24,7 +24,7 @@ from twin_assets.settings import OFFLINE_BASE_MODEL
 from twin_assets.training.author_settings import TRAINING_SETTINGS, resolved_settings
 from twin_assets.training.base import n_parameters_of, version_of
 from twin_assets.training.config import DPOConfig, PretrainConfig, SFTConfig, hyperparameters_of, set_in
-from twin_assets.training.corpus import training_side
+from twin_assets.training.corpus import CORPUS, training_side
 from twin_assets.training.hyperparameters import DPOHyperparameters, PretrainHyperparameters, SFTHyperparameters
 from twin_assets.training.launching import fine_tuned, train_or_reuse, training_metadata
 from twin_assets.training.spec import TrainingSpec
@@ -80,7 +80,7 @@ def base_model(
     corpus = selected.documents
     address, version = artifacts.address("base_model"), str(rows_version(corpus).value)
     # Named by its content: a run that takes over what a killed one began finds the same corpus at the same place.
-    corpus_name = f"base_model.corpus-{version[:12]}"
+    corpus_name = f"{CORPUS}{version[:12]}"
     dataset = artifacts.path(corpus_name)
     try:
         dataset.mkdir(parents=True, exist_ok=True)

@@ -11,6 +11,9 @@ from twin_assets.datasets.curation.splitting import TooLittleTextError, split_do
 from twin_assets.documents import CleanedDocument, SplitRule
 from twin_assets.errors import UserError
 
+CORPUS = "base_model.corpus-"
+"""How the folder among the artifacts begins in which the corpus lies while the base model is trained on it."""
+
 
 class Corpus(NamedTuple):
     """The documents that are trained on, and what was left out."""

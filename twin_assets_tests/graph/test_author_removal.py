@@ -21,6 +21,7 @@ from twin_assets.documents import content_hash
 from twin_assets.inference.promoting import report_check
 from twin_assets.removal.holdings import Holding
 from twin_assets.settings import Settings
+from twin_assets.training.corpus import CORPUS
 from twin_assets.training.storage import cache_of
 
 OTHER = "ann"
@@ -341,6 +342,94 @@ def test_nothing_is_removed_while_a_run_of_the_author_goes_on_or_without_a_yes(t
     refused = CliRunner().invoke(app, ["author", "remove", AUTHOR], input="n\n")
     assert "Nothing was removed" in str(refused.exception)
     assert files(twin) == before
+
+
+def begin(place: Place, assets: set[str], author: str | None = None) -> dg.DagsterRun:
+    """Begin a run of some assets, of the author or of all."""
+    job = place.definitions().resolve_job_def("twin").get_subset(asset_selection={dg.AssetKey(name) for name in assets})
+    with place.instance() as instance:
+        return instance.create_run_for_job(
+            job, status=dg.DagsterRunStatus.STARTED, tags={"dagster/partition": author} if author else {}
+        )
+
+
+def cancel(place: Place, run: dg.DagsterRun) -> None:
+    with place.instance() as instance:
+        instance.report_run_canceled(run)
+
+
+@pytest.mark.parametrize(("asset", "author"), [("base_model", None), ("base_model", OTHER), ("leaderboard", OTHER)])
+def test_nothing_is_removed_while_something_is_made_of_all_authors(twin, asset, author):
+    before = files(twin)
+    begin(twin, {asset}, author)
+    refused = CliRunner().invoke(app, ["author", "remove", AUTHOR, "--yes"])
+    assert re.search(f"of {asset} has not ended", str(refused.exception))
+    assert files(twin) == before
+
+
+def test_a_run_of_another_author_alone_is_not_waited_for(twin):
+    begin(twin, {"chunks", "sft_checkpoint"}, OTHER)
+    twin_command(AUTHOR, "--yes")
+    assert holdings(twin) == []
+
+
+def test_what_of_all_authors_began_to_be_made_during_the_removal_is_waited_for(twin, monkeypatch):
+    runs = []
+    with monkeypatch.context() as patch:
+        patch.setattr("twin_assets.removal.holdings._unlink", lambda _: runs.append(begin(twin, {"base_model"})))
+        refused = CliRunner().invoke(app, ["author", "remove", AUTHOR, "--yes"])
+    assert "base_model has not ended" in str(refused.exception)
+    cancel(twin, runs[0])
+    twin_command(AUTHOR, "--yes")
+    assert holdings(twin) == []
+
+
+def test_a_removal_that_could_not_say_what_is_not_built_any_more_says_it_when_run_again(twin, monkeypatch):
+    def locked(*_: object) -> None:
+        raise sqlite3.OperationalError("database is locked")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(dg.DagsterInstance, "wipe_assets", locked)
+        refused = CliRunner().invoke(app, ["author", "remove", AUTHOR, "--yes"])
+    assert "database is locked" in str(refused.exception)
+    twin_command(AUTHOR, "--yes")
+    assert holdings(twin) == []
+    with twin.states() as reader:
+        assert reader.state("base_model", None).state == "missing"
+        assert reader.state("leaderboard", None).state == "missing"
+
+
+def test_calls_about_text_that_the_author_has_deleted_since_go_too_and_those_of_others_stay(twin):
+    for name, authors in (("deleted", [AUTHOR]), ("shared", [OTHER, AUTHOR]), ("other's", [OTHER])):
+        write(call_file(twin, name), json.dumps({"authors": authors, "user": "Of this nothing is left.", "raw": "{}"}))
+    twin_command(AUTHOR, "--yes")
+    assert not call_file(twin, "deleted").exists()
+    assert not call_file(twin, "shared").exists()
+    assert call_file(twin, "other's").exists()
+
+
+@pytest.mark.parametrize("content", ["not JSON", "[]"])
+def test_a_call_that_cannot_be_read_is_named_and_nothing_is_removed(twin, content):
+    write(call_file(twin, "his"), content)
+    before = files(twin)
+    refused = CliRunner().invoke(app, ["author", "remove", AUTHOR, "--yes"])
+    assert f"{call_file(twin, 'his')} is damaged" in str(refused.exception)
+    assert files(twin) == before
+
+
+def test_the_text_that_a_killed_training_of_the_base_model_left_goes_too(twin):
+    corpus = twin.artifacts / f"{CORPUS}0123456789ab" / "train.parquet"
+    write(corpus, "half a table")
+    rows = {row["what"]: row for row in json.loads(twin_command(AUTHOR, "--dry-run", "--json").stdout)}
+    assert (rows["corpora of all authors"]["count"], rows["corpora of all authors"]["bytes"]) == (1, 12)
+    twin_command(AUTHOR, "--yes")
+    assert not corpus.parent.exists()
+
+
+def test_such_a_text_makes_nobody_an_author(twin):
+    write(twin.artifacts / f"{CORPUS}0123456789ab" / "train.parquet", "half a table")
+    refused = CliRunner().invoke(app, ["author", "remove", "ann-read", "--yes"])
+    assert "There is no author 'ann-read'" in str(refused.exception)
 
 
 def test_the_question_is_no_part_of_the_json_and_a_run_that_began_meanwhile_is_seen(twin, monkeypatch):

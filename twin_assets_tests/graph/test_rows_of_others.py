@@ -112,6 +112,10 @@ def test_a_teacher_and_a_judge_have_their_part_once_and_every_row_leads_back_to_
     assert 0 < paid <= 1
     assert place.metadata("instruct_dataset")["cost"].value == 0  # the second run paid for nothing
 
+    logged = [json.loads(file.read_text()) for file in (place.artifacts / "llm_calls").rglob("*.json")]
+    assert {call["prompt"].partition("@")[0] for call in logged} == {"answers", "backtranslate", "judge", "reject"}
+    assert all(call["authors"] == [AUTHOR] for call in logged)
+
     row = next(row for row in instructions if row.generator == "teacher@1" and row.passage_start is None)
     traced = json.loads(twin(place, "dataset", "trace", AUTHOR, row.row_id, "--json"))
     (found,) = [traced] if isinstance(traced, dict) else traced

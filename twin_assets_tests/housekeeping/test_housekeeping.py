@@ -16,6 +16,7 @@ from resources.tracker import CHAMPION, Tracker, registered_name
 from twin_assets.housekeeping.leftovers import leftovers, old_launches, old_trials
 from twin_assets.housekeeping.versions import removable_versions
 from twin_assets.settings import Settings
+from twin_assets.training.corpus import CORPUS
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 MONTH = timedelta(days=30)
@@ -89,6 +90,8 @@ def root(settings) -> Path:
     put(root / "chunks" / ".ann.parquet.0f0f.partial", days=10)
     put(root / "base_model.partial-3" / "model.safetensors")
     age(root / "base_model.partial-3", 10)
+    put(root / f"{CORPUS}ab12" / "train.parquet")
+    age(root / f"{CORPUS}ab12", 10)
     put(root / "dpo_checkpoint" / "ann.partial-18" / "model.safetensors", days=1)
     put(root / "sft_checkpoint" / "ann" / "model.safetensors", days=400)
     put(root / "chunks" / "ann.parquet", days=400)
@@ -102,6 +105,7 @@ def week_ago() -> float:
 def test_what_killed_runs_left_is_found_by_name_and_age_with_its_size(root):
     found = leftovers(str(root), older_than=week_ago())
     assert [(str(left.path.relative_to(root)), left.bytes) for left in found] == [
+        ("base_model.corpus-ab12", 5),
         ("base_model.partial-3", 5),
         ("chunks/.ann.parquet.0f0f.partial", 5),
         ("sft_checkpoint/ann.checkpoints-ab12", 5),

@@ -1,10 +1,12 @@
 """The log of calls: one file per question, whole or not at all, in a folder or in an object store."""
 
+import json
+
 import pytest
 from pydantic import BaseModel
 from upath import UPath
 
-from resources.call_log import Attempt, answer_of, call_key, call_of, read_call, read_calls, write_call
+from resources.call_log import Attempt, answer_of, call_key, call_of, name_author, read_call, read_calls, write_call
 from twin_assets.asking import Question
 from twin_assets.errors import UserError
 
@@ -17,7 +19,7 @@ def question(number=0, **fields):
     return Question(**{"prompt": "tide@1", "system": "s", "user": f"Zoë asks {number}.", "form": Tide} | fields)
 
 
-def call(number=0, height=7):
+def call(number=0, height=7, author="ann"):
     attempt = Attempt(
         raw='{"height": 7}',
         finish_reason="stop",
@@ -29,7 +31,7 @@ def call(number=0, height=7):
         seconds=1.25,
         created_at="2026-01-02T03:04:05+00:00",
     )
-    return call_of("sage", question(number), [attempt, attempt], answer=Tide(height=height), complete=True)
+    return call_of("sage", author, question(number), [attempt, attempt], answer=Tide(height=height), complete=True)
 
 
 @pytest.fixture(params=["folder", "object store"])
@@ -53,6 +55,34 @@ def test_a_later_call_takes_the_place_of_an_earlier_one(root):
     write_call(root, call(height=1))
     write_call(root, call(height=2))
     assert answer_of(read_call(root, call().key), Tide) == Tide(height=2)
+
+
+def test_a_call_goes_on_naming_the_authors_of_an_earlier_one(root):
+    write_call(root, call(author="bob"))
+    write_call(root, call(height=2, author="ann"))
+    found = read_call(root, call().key)
+    assert found.authors == ["ann", "bob"]
+    assert found.answer == {"height": 2}
+
+
+def test_whoever_looks_a_call_up_is_named_in_it_as_it_is_by_then(root):
+    write_call(root, call(height=1))
+    looked_up = [read_call(root, call().key), call(1)]
+    write_call(root, call(height=2))
+    name_author(root, looked_up, "bob")
+    found = read_call(root, call().key)
+    assert found.authors == ["ann", "bob"]
+    assert found.answer == {"height": 2}
+    assert read_call(root, call(1).key) is None
+
+
+def test_a_call_from_before_authors_were_named_is_read_and_names_none(root):
+    write_call(root, call())
+    path = UPath(root) / "llm_calls" / call().key[:2] / f"{call().key}.json"
+    fields = json.loads(path.read_text())
+    del fields["authors"]
+    path.write_text(json.dumps(fields))
+    assert read_call(root, call().key).authors == []
 
 
 def test_what_was_never_asked_is_not_there(root):

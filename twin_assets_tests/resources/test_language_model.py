@@ -96,7 +96,7 @@ def resource(tmp_path):
 
 @pytest.fixture
 def teacher(resource):
-    return lambda server, **fields: resource(server, **fields).teacher()
+    return lambda server, **fields: resource(server, **fields).teacher("ann")
 
 
 def log_files(tmp_path):
@@ -145,9 +145,9 @@ def test_progress_is_told_as_replies_come(serve, teacher):
 
 def test_what_was_asked_once_is_never_asked_again(serve, resource, tmp_path):
     server = serve()
-    first = resource(server).teacher().ask(questions(3))
+    first = resource(server).teacher("ann").ask(questions(3))
     stored = [file.read_bytes() for file in log_files(tmp_path)]
-    again = resource(server).teacher()
+    again = resource(server).teacher("ann")
     second = again.ask(questions(3))
     assert len(server.asked) == 3
     assert [(reply.key, reply.answer, reply.cost) for reply in second] == [
@@ -156,6 +156,15 @@ def test_what_was_asked_once_is_never_asked_again(serve, resource, tmp_path):
     assert all(reply.cached for reply in second)
     assert (again.spent.calls, again.spent.tokens, again.spent.cached) == (0, 0, 3)
     assert [file.read_bytes() for file in log_files(tmp_path)] == stored
+
+
+def test_the_log_names_for_whom_a_question_was_asked_and_for_whom_its_answer_was_looked_up(serve, resource, tmp_path):
+    server = serve()
+    resource(server).teacher("bob").ask(questions(2))
+    resource(server).teacher("ann").ask([question(1), question(2)])
+    assert len(server.asked) == 3
+    logged = [json.loads(file.read_text()) for file in log_files(tmp_path)]
+    assert {call["user"][-2]: call["authors"] for call in logged} == {"0": ["bob"], "1": ["ann", "bob"], "2": ["ann"]}
 
 
 @pytest.mark.parametrize(
@@ -174,10 +183,10 @@ def test_whatever_decides_the_answer_makes_it_another_question(serve, teacher, c
 
 def test_another_model_is_another_question_and_another_prompt_name_is_not(serve, resource):
     server = serve()
-    resource(server).teacher().ask([question()])
-    resource(server).teacher().ask([question(prompt="tide@2")])
+    resource(server).teacher("ann").ask([question()])
+    resource(server).teacher("ann").ask([question(prompt="tide@2")])
     assert len(server.asked) == 1
-    resource(server).judge().ask([question()])
+    resource(server).judge("ann").ask([question()])
     assert [asked.body["model"] for asked in server.asked] == ["sage", "owl"]
 
 
@@ -306,14 +315,14 @@ LOOP = "The tide comes in and the tide goes out and so it goes on for ever and e
 )
 def test_an_answer_that_is_none_costs_its_own_row_and_is_counted_and_kept(serve, resource, sent, failure):
     server = serve(lambda asked: sent if "tide 1?" in asked.user else high_tide(asked))
-    model = resource(server).teacher()
+    model = resource(server).teacher("ann")
     replies = model.ask(questions(3))
     assert [reply.failure for reply in replies] == [None, failure, None]
     assert [reply.answer is None for reply in replies] == [False, True, False]
     assert model.spent.failures == {failure: 1}
     calls = len(server.asked)
     assert calls == (4 if failure in {PROSE, MALFORMED, EMPTY} else 3)
-    [again] = resource(server).teacher().ask([question(1)])
+    [again] = resource(server).teacher("ann").ask([question(1)])
     assert (again.failure, again.cached) == (failure, True)
     assert len(server.asked) == calls
 
@@ -356,9 +365,9 @@ def test_an_invalid_answer_is_asked_for_once_more_with_what_is_wrong_with_it(ser
 
 def test_failures_of_the_log_are_asked_anew_on_demand_and_what_they_cost_stays_in_it(serve, resource):
     server = serve(lambda asked: says(None, refusal="No."))
-    [refused] = resource(server, input_price=100).teacher().ask([question()])
+    [refused] = resource(server, input_price=100).teacher("ann").ask([question()])
     server.script = high_tide
-    model = resource(server, input_price=100).teacher(retry_failures=True)
+    model = resource(server, input_price=100).teacher("ann", retry_failures=True)
     assert model.estimate([question()]).calls == 1
     [reply] = model.ask([question()])
     assert (reply.failure, reply.answer) == (None, Tide(height=7))
@@ -418,11 +427,11 @@ def test_a_parameter_that_a_model_refuses_is_left_out(serve, teacher, message, l
 def test_a_question_that_is_too_long_costs_its_own_row_and_is_tried_again_later(serve, resource):
     too_long = fails(400, "This model's maximum context length is 8192 tokens.", code="context_length_exceeded")
     server = serve(lambda asked: too_long if "tide 1?" in asked.user else high_tide(asked))
-    model = resource(server, concurrency=1).teacher()
+    model = resource(server, concurrency=1).teacher("ann")
     assert [reply.failure for reply in model.ask(questions(3))] == [None, NOT_TAKEN, None]
     assert "8192" in model.spent.examples[NOT_TAKEN]
     assert [asked.format for asked in server.asked] == ["json_schema"] * 3
-    resource(server).teacher().ask(questions(3))
+    resource(server).teacher("ann").ask(questions(3))
     assert len(server.asked) == 4
 
 
@@ -434,12 +443,12 @@ def test_a_question_that_is_too_long_costs_its_own_row_and_is_tried_again_later(
 )
 def test_a_budget_of_zero_is_refused_with_numbers_before_anything_is_asked(serve, resource, limit, setting):
     server = serve()
-    model = resource(server, input_price=1, output_price=1000, **limit).teacher()
+    model = resource(server, input_price=1, output_price=1000, **limit).teacher("ann")
     with pytest.raises(UserError, match=rf"3 questions to sage take up to [0-9,]+ tokens and 0\.30.* {setting}"):
         model.ask(questions(3))
     assert server.asked == []
-    resource(server).teacher().ask(questions(3))
-    assert len(resource(server, **limit).teacher().ask(questions(3))) == 3
+    resource(server).teacher("ann").ask(questions(3))
+    assert len(resource(server, **limit).teacher("ann").ask(questions(3))) == 3
 
 
 @pytest.mark.parametrize("concurrency", [1, 4])
@@ -452,7 +461,7 @@ def test_the_budget_is_never_exceeded_and_a_second_run_goes_on_from_there(serve,
     long_ones = [question(number, user=f"How high is tide {number}? {'Listen. ' * 50}") for number in range(60)]
     server = serve(script)
     prices = {"input_price": 1, "output_price": 1, "concurrency": concurrency}
-    model = resource(server, **prices, **limit).teacher()
+    model = resource(server, **prices, **limit).teacher("ann")
     told = []
     replies = model.ask(long_ones, progress=lambda done, total: told.append((done, total)))
     answered = sum(reply.answer is not None for reply in replies)
@@ -465,7 +474,7 @@ def test_the_budget_is_never_exceeded_and_a_second_run_goes_on_from_there(serve,
     assert model.ask(long_ones)[-1].failure == OUT_OF_BUDGET
     assert len(server.asked) == answered
 
-    second = resource(server, **prices).teacher()
+    second = resource(server, **prices).teacher("ann")
     assert all(reply.answer for reply in second.ask(long_ones))
     assert len(server.asked) == 60
     assert second.spent.cached == answered
@@ -490,10 +499,10 @@ def test_a_server_that_does_not_count_is_booked_at_the_worst(serve, teacher):
 
 def test_an_invalid_answer_at_the_end_of_the_budget_is_mended_by_the_next_run(serve, resource):
     server = serve(lambda asked: says({"height": 99 if asked.number == 0 else 9}, prompt_tokens=500))
-    [reply] = resource(server, max_tokens=900).teacher().ask([question()])
+    [reply] = resource(server, max_tokens=900).teacher("ann").ask([question()])
     assert reply.failure == MALFORMED
     assert len(server.asked) == 1
-    [mended] = resource(server).teacher().ask([question()])
+    [mended] = resource(server).teacher("ann").ask([question()])
     assert mended.answer == Tide(height=9)
     assert mended.prompt_tokens == 1000
 
@@ -502,10 +511,10 @@ def test_teacher_and_judge_can_share_a_budget(serve, resource):
     server = serve()
     settings = resource(server, max_tokens=600)
     budget = settings.budget()
-    assert settings.teacher(budget=budget).ask([question()])[0].answer
+    assert settings.teacher("ann", budget=budget).ask([question()])[0].answer
     assert isinstance(budget, Budget)
     budget.max_tokens = 40
-    assert settings.judge(budget=budget).ask([question()])[0].failure == OUT_OF_BUDGET
+    assert settings.judge("ann", budget=budget).ask([question()])[0].failure == OUT_OF_BUDGET
 
 
 # ---- who may ask
@@ -521,12 +530,12 @@ def test_teacher_and_judge_can_share_a_budget(serve, resource):
 )
 def test_what_is_not_set_is_said_before_anything_starts(serve, resource, fields, setting):
     with pytest.raises(UserError, match=setting):
-        resource(serve(), **fields).teacher()
+        resource(serve(), **fields).teacher("ann")
 
 
 def test_a_judge_that_is_not_set_is_not_the_teacher(serve, resource):
     with pytest.raises(UserError, match="set TWIN_JUDGE_MODEL"):
-        resource(serve(), judge_model=None).judge()
+        resource(serve(), judge_model=None).judge("ann")
 
 
 def test_the_settings_configure_the_endpoint(own_home):
@@ -579,7 +588,7 @@ def test_neither_a_repr_nor_the_configuration_nor_a_file_shows_the_key_and_steps
 
     @dg.asset
     def probe(teacher: Teacher) -> None:
-        model = teacher.teacher()
+        model = teacher.teacher("ann")
         replies = model.ask(questions(2))
         shown.append(f"{teacher!r} {model!r} {vars(model)} {replies} {model.spent}")
 

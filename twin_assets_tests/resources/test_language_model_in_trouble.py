@@ -55,7 +55,7 @@ def teacher(tmp_path):
             "timeout_seconds": 10,
             "attempts": 4,
         }
-        return Teacher(**(values | fields)).teacher()
+        return Teacher(**(values | fields)).teacher("ann")
 
     return make
 

@@ -105,7 +105,7 @@ def _wait_for(url, process, log):
 def teacher(served, model_folder, tmp_path):
     def make(**fields):
         values = {"artifacts": str(tmp_path), "url": served, "teacher_model": str(model_folder), "concurrency": 2}
-        return Teacher(**(values | fields)).teacher()
+        return Teacher(**(values | fields)).teacher("ann")
 
     return make
 
