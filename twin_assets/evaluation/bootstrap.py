@@ -3,12 +3,12 @@
 Every number in a report carries one, so that a difference can be told from noise. What is resampled is what was
 sampled in the first place: documents, queries, texts. Which numbers are worth an interval is decided elsewhere.
 
-Plain percentiles (Efron & Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13) are too narrow for few values:
-resamples of n spread less than samples do, by the root of (n - 1) / n, and the percentiles take no notice that the spread
-is itself an estimate. Expanded ones lie as much further out as a t interval does (Tim C. Hesterberg, What Teachers Should
-Know About the Bootstrap, The American Statistician 69:4, 2015).
+Plain percentiles (Efron & Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13) are too narrow for few
+values: resamples of n spread less than samples do, by the root of (n - 1) / n, and the spread is an estimate too.
+Expanded percentiles lie further out by what a t interval allows for both (Hesterberg, What Teachers Should Know About
+the Bootstrap, The American Statistician 69:4, 2015).
 
-Simulated means of normal noise about zero whose interval, of 95 %, lies above zero; 2.5 % should:
+How often a 95 % interval of values of normal noise about zero lies above zero, simulated; 2.5 % is what it promises:
 
 | values   | 3      | 4      | 5     | 6     | 7     | 8     |
 |----------|--------|--------|-------|-------|-------|-------|
@@ -27,9 +27,9 @@ from twin_assets.documents import Entity
 LEVEL = 0.95
 
 MIN_VALUES = 5
-"""Fewest values with whose interval to decide: with fewer, even the resample of the smallest value alone, one in n to the
-n, is more frequent than what should lie below an interval of `LEVEL`, and the interval is the range of the values. That
-covers the centre of a symmetric distribution in 1 - 2^(1 - n) of cases: 75 % with 3 values."""
+"""Fewest values to decide by. With fewer, the interval is the range of the values: one resample in n to the n is of the
+smallest alone, and that is more than should lie below an interval of `LEVEL`. With 5 it is not, but noise has all five
+values above zero in one case of 32, and then no resample says otherwise."""
 
 _BEYOND = 50
 """Resamples that should lie beyond either end of an interval, so that chance moves their share by a seventh of it."""
@@ -136,8 +136,8 @@ def draws(n: int, *, level: float = LEVEL, seed: int = 0) -> Iterator[np.ndarray
 def _tail(n: int, level: float) -> float:
     """Return the share of the resamples of `n` values beyond either end of their interval: Hesterberg's expanded one.
 
-    Phi(-sqrt(n / (n - 1)) t), with t the quantile of Student's distribution of n - 1 degrees of freedom that a t interval
-    of `level` takes; (1 - level) / 2 for many values. The resamples of one value are all alike.
+    Phi(-sqrt(n / (n - 1)) t), where t is what a t interval of `level` takes with n - 1 degrees of freedom; for many
+    values, (1 - level) / 2. The resamples of one value are all alike.
     """
     from scipy.special import ndtr, stdtrit  # type: ignore[import-untyped]
 

@@ -36,8 +36,8 @@ def test_about_nineteen_of_twenty_intervals_cover_the_truth():
 
 
 def test_five_values_are_the_fewest_whose_interval_is_not_from_the_smallest_to_the_greatest():
-    # Of resamples of n values, 1 in n to the n is the smallest value alone. With 4 that is 0.4 per cent of them, and 0.01
-    # should lie below the interval; with 5 it is 0.03, and 0.1 should: up to there, one of the five is another value.
+    # Of the resamples of n values, 1 in n to the n is the smallest alone. With 4 that is 0.4 per cent, and 0.01 should
+    # lie below the interval; with 5 it is 0.03, and 0.1 should: there, four are the smallest and one is the next.
     assert MIN_VALUES == 5
     four, five = (mean_interval(range(n)) for n in (4, 5))
     assert (four.low, four.high) == (0, 3)
@@ -69,8 +69,7 @@ def test_a_ratio_is_of_sums_and_not_a_mean_of_ratios():
     interval = ratio_interval([1.0, 90.0], [1.0, 30.0])
     assert interval.estimate == pytest.approx(91 / 31)
     assert (interval.low, interval.high) == (1, 3)
-    # Half of the resamples hold each pair once. An interval of level 0.1 leaves out 41 per cent of them at either end, and
-    # so all it holds is the ratio of the sums.
+    # Half of the resamples hold each pair once; an interval of level 0.1 leaves out 41 per cent of them at either end.
     middle = ratio_interval([1.0, 90.0], [1.0, 30.0], level=0.1)
     assert (middle.low, middle.high) == pytest.approx((91 / 31, 91 / 31))
 
