@@ -81,8 +81,8 @@ def likeness(
 
     A resample repeats some texts, and repeated text is noisier than fresh text, which lifts the resampled Deltas above
     the one measured. The percentiles are therefore taken about their own mean and moved to the estimate. (Tried on
-    two real authors with 8 to 60 texts of 150 words: 88 to 100 per cent of these 95 % intervals covered the mean over
-    many samples, against 0 to 100 per cent of the unmoved ones.)
+    two real authors with 8, 24 and 60 texts of 150 words, 40 to 60 times each: 97 to 100 per cent of these 95 %
+    intervals covered the mean over many samples; left unmoved, 0 to 100 per cent do.)
 
     Args:
         texts: Markdown texts, generated or real. Those without prose are left out, and not counted in `n_texts`.
