@@ -113,7 +113,7 @@ def style_profile(
     pool="gpu",
     owners=OWNERS,
     kinds={"json", "html", "mlflow"},
-    code_version="3",
+    code_version="4",
     io_manager_key="reports",
     automation_condition=follow_inputs(),
 )
@@ -210,7 +210,7 @@ def eval_report(
     group_name="evaluation",
     owners=OWNERS,
     kinds={"json", "html", "mlflow"},
-    code_version="2",
+    code_version="3",
     io_manager_key="reports",
     automation_condition=follow_inputs(),
 )

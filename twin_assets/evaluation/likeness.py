@@ -12,7 +12,7 @@ import numpy as np
 from pydantic import Field
 
 from twin_assets.documents import Entity
-from twin_assets.evaluation.bootstrap import LEVEL, RESAMPLES, Interval, draws, percentile_interval, ratio_interval
+from twin_assets.evaluation.bootstrap import LEVEL, Interval, draws, percentile_interval, ratio_interval
 from twin_assets.evaluation.prose import prose_of, words_of
 from twin_assets.evaluation.stylometry import (
     FUNCTION_WORDS,
@@ -81,8 +81,8 @@ def likeness(
 
     A resample repeats some texts, and repeated text is noisier than fresh text, which lifts the resampled Deltas above
     the one measured. The percentiles are therefore taken about their own mean and moved to the estimate. (Tried on
-    two real authors with 8 to 60 texts of 150 words: 88 to 100 per cent of these 95 % intervals covered the mean over
-    many samples, against 0 to 100 per cent of the unmoved ones.)
+    two real authors with 8, 24 and 60 texts of 150 words, 40 to 60 times each: 97 to 100 per cent of these 95 %
+    intervals covered the mean over many samples; left unmoved, 0 to 100 per cent do.)
 
     Args:
         texts: Markdown texts, generated or real. Those without prose are left out, and not counted in `n_texts`.
@@ -110,7 +110,7 @@ def likeness(
     drawn = np.array(
         [
             _mean_deltas([codes[i] for i in row], block_words, pool)
-            for batch in draws(len(codes), RESAMPLES, seed)
+            for batch in draws(len(codes), seed=seed)
             for row in batch
         ]
     )
@@ -200,7 +200,7 @@ def likeness_gain(
         return float(measured[0] - measured[1])
 
     measured = gain(range(len(pairs)))
-    drawn = np.array([gain(row) for batch in draws(len(pairs), RESAMPLES, seed) for row in batch])
+    drawn = np.array([gain(row) for batch in draws(len(pairs), seed=seed) for row in batch])
     drawn += measured - drawn.mean()
     return percentile_interval(measured, drawn, level=LEVEL, n=len(pairs))
 

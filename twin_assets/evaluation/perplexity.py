@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pydantic import Field
 
 from twin_assets.documents import Entity
-from twin_assets.evaluation.bootstrap import LEVEL, RESAMPLES, Interval, ratio_interval
+from twin_assets.evaluation.bootstrap import Interval, ratio_interval
 
 
 class DocumentLoss(Entity):
@@ -36,9 +36,7 @@ class PerplexityScore(Entity):
     documents: tuple[DocumentLoss, ...] = Field(description="What each document cost")
 
 
-def perplexity_score(
-    documents: Sequence[DocumentLoss], *, level: float = LEVEL, resamples: int = RESAMPLES, seed: int = 0
-) -> PerplexityScore:
+def perplexity_score(documents: Sequence[DocumentLoss], *, seed: int = 0) -> PerplexityScore:
     """Return the corpus perplexity and bits per byte of documents, with bootstrap intervals over documents.
 
     Raises:
@@ -47,12 +45,8 @@ def perplexity_score(
     if len({document.document_id for document in documents}) != len(documents):
         raise ValueError("A document was scored twice: give each document's loss once.")
     nll = [document.nll for document in documents]
-    nats_per_token = ratio_interval(
-        nll, [document.tokens for document in documents], level=level, resamples=resamples, seed=seed
-    )
-    nats_per_byte = ratio_interval(
-        nll, [document.n_bytes for document in documents], level=level, resamples=resamples, seed=seed
-    )
+    nats_per_token = ratio_interval(nll, [document.tokens for document in documents], seed=seed)
+    nats_per_byte = ratio_interval(nll, [document.n_bytes for document in documents], seed=seed)
     return PerplexityScore(
         perplexity=nats_per_token.transformed(math.exp),
         bits_per_byte=nats_per_byte.transformed(_bits),
@@ -74,14 +68,7 @@ def shared_documents(a: PerplexityScore, b: PerplexityScore) -> list[tuple[Docum
     ]
 
 
-def bits_saved(
-    candidate: PerplexityScore,
-    reference: PerplexityScore,
-    *,
-    level: float = LEVEL,
-    resamples: int = RESAMPLES,
-    seed: int = 0,
-) -> Interval:
+def bits_saved(candidate: PerplexityScore, reference: PerplexityScore, *, seed: int = 0) -> Interval:
     """Return the bits per byte that `candidate` saves against `reference`, paired over the documents both read.
 
     Above zero the candidate is less surprised. Under one tokenizer the sign is that of the perplexities' difference.
@@ -93,19 +80,10 @@ def bits_saved(
     if not pairs:
         raise ValueError("The two models were measured on no document in common: evaluate them on the same documents.")
     saved = [theirs.nll - ours.nll for ours, theirs in pairs]
-    return ratio_interval(
-        saved, [ours.n_bytes for ours, _ in pairs], level=level, resamples=resamples, seed=seed
-    ).transformed(_bits)
+    return ratio_interval(saved, [ours.n_bytes for ours, _ in pairs], seed=seed).transformed(_bits)
 
 
-def improvement_percent(
-    candidate: PerplexityScore,
-    reference: PerplexityScore,
-    *,
-    level: float = LEVEL,
-    resamples: int = RESAMPLES,
-    seed: int = 0,
-) -> Interval:
+def improvement_percent(candidate: PerplexityScore, reference: PerplexityScore, *, seed: int = 0) -> Interval:
     """Return by how many per cent `candidate`'s perplexity is lower, paired over the documents both read.
 
     Raises:
@@ -119,8 +97,6 @@ def improvement_percent(
     log_ratio = ratio_interval(
         [ours.nll - theirs.nll for ours, theirs in pairs],
         [ours.tokens for ours, _ in pairs],
-        level=level,
-        resamples=resamples,
         seed=seed,
     )
     return log_ratio.transformed(lambda log: 100 * (1 - math.exp(log)))

@@ -11,20 +11,18 @@ from typing import Literal
 from pydantic import Field
 
 from twin_assets.documents import Entity
-from twin_assets.evaluation.bootstrap import Interval
+from twin_assets.evaluation.bootstrap import MIN_VALUES, Interval
 from twin_assets.evaluation.faults import FLOORS, WORDS
 from twin_assets.evaluation.likeness import Likeness
 from twin_assets.evaluation.perplexity import bits_saved, shared_documents
 from twin_assets.evaluation.reports import ModelScores, label_of
+from twin_assets.evaluation.stylometry import MIN_BLOCK_WORDS
 
-MIN_DOCUMENTS = 3
-"""Fewest shared held-out documents to judge by; with fewer, an interval over documents means nothing."""
+MIN_DOCUMENTS = MIN_VALUES
+"""Fewest shared held-out documents to judge by; with fewer, no interval over documents is of 95 %."""
 
 MIN_PROMPTS = 8
 """Fewest prompts to pair likeness over: an interval over fewer texts is too narrow to be believed (`likeness`)."""
-
-BLOCK_TOLERANCE = 0.05
-"""How far two block sizes may differ, relatively, for Deltas to compare: noise falls with the root of the words."""
 
 DPO_MAY_COST = 0.05
 """How much held-out perplexity, relatively, DPO may give up for a likeness that is nearer outside the noise."""
@@ -80,6 +78,7 @@ def verdict(
     base: ModelScores,
     checks: Sequence[CheckState],
     nearer_by: Interval | None = None,
+    apart: tuple[Likeness, Likeness] | None = None,
     approve_with: str | None = None,
     min_documents: int = MIN_DOCUMENTS,
     seed: int = 0,
@@ -96,8 +95,9 @@ def verdict(
         champion: Scores of the present champion, None when there is none.
         base: Scores of the candidate's base model.
         checks: The checks of the candidate's checkpoint and of its evaluation.
-        nearer_by: By how much the candidate's Delta is below the rival's, paired over prompts (`likeness_gain`);
-            without it, the two intervals are compared.
+        nearer_by: By how much the candidate's Delta is below the rival's, paired over prompts (`likeness_gain`).
+        apart: Where they cannot be paired, the likeness of the candidate's texts and of the rival's, measured together
+            (`likeness_of_sets`): what was measured on another day was measured against another pool of authors.
         approve_with: The command by which a person approves, where one has to.
         min_documents: Fewest shared documents to judge by.
         seed: Seed of the bootstrap.
@@ -106,7 +106,7 @@ def verdict(
     name = f"the base model ({_short(base)})" if champion is None else f"the champion ({_short(champion)})"
     clauses = [
         _on_perplexity(candidate, rival, name, min_documents=min_documents, seed=seed),
-        _on_likeness(candidate, rival, nearer_by, must_be_nearer=champion is not None),
+        _on_likeness(nearer_by, apart, must_be_nearer=champion is not None),
         _on_floors(candidate, champion, seed=seed),
         _on_checks(checks),
     ]
@@ -159,28 +159,23 @@ def _on_perplexity(candidate: ModelScores, rival: ModelScores, name: str, *, min
 
 
 def _on_likeness(
-    candidate: ModelScores, rival: ModelScores, nearer_by: Interval | None, *, must_be_nearer: bool
+    nearer_by: Interval | None, apart: tuple[Likeness, Likeness] | None, *, must_be_nearer: bool
 ) -> Clause:
     """Ask for texts nearer to the author; of a first model, for texts no further away than the base model's."""
-    if nearer_by is not None and nearer_by.n >= MIN_PROMPTS:
+    if nearer_by is not None:
         side = 1 if nearer_by.low > 0 else -1 if nearer_by.high < 0 else 0
         numbers = f"Delta lower by {nearer_by.text()}, paired over {nearer_by.n} prompts"
-    elif candidate.likeness is None or rival.likeness is None:
+    elif apart is not None:
+        ours, theirs = (likeness.to_own for likeness in apart)
+        side = -ours.side_of(theirs)
+        numbers = f"Delta {ours.text()} against {theirs.text()}, not paired"
+    else:
         return Clause(
             name="likeness",
             passed=not must_be_nearer,
-            words="the likeness of one of them was not measured, for want of generated text",
+            words=f"their likeness was not measured: that takes {MIN_VALUES} answers of each, with "
+            f"{MIN_BLOCK_WORDS} words of prose in all",
         )
-    elif not _comparable(candidate.likeness, rival.likeness):
-        return Clause(
-            name="likeness",
-            passed=False,
-            words="their likeness does not compare, because it was measured on blocks of "
-            f"{candidate.likeness.block_words:,} and {rival.likeness.block_words:,} words",
-        )
-    else:
-        side = -candidate.likeness.to_own.side_of(rival.likeness.to_own)
-        numbers = f"Delta {candidate.likeness.to_own.text()} against {rival.likeness.to_own.text()}, not paired"
     words = {
         1: "what it writes is more like the author",
         0: "what it writes is as like the author within the noise",
@@ -229,7 +224,7 @@ def _on_checks(checks: Sequence[CheckState]) -> Clause:
 
 
 def better_of(sft: ModelScores, dpo: ModelScores, *, seed: int = 0) -> Choice:
-    """Choose between the two tuned models of one training: the one that goes to the gate.
+    """Choose between the two tuned models of one training, as one report measured them: the one that goes to the gate.
 
     DPO is chosen when its likeness is nearer outside the noise and costs no more than `DPO_MAY_COST` of perplexity, or
     when its perplexity is lower outside the noise and its likeness not worse. Otherwise SFT, which needed less.
@@ -255,11 +250,6 @@ def _objection(candidate: Likeness | None, champion: Likeness | None) -> tuple[b
     """
     if candidate is None or champion is None:
         return True, "the likeness of one of them was not measured: evaluate it again with more generated text"
-    if not _comparable(candidate, champion):
-        return True, (
-            f"their likeness does not compare, because it was measured on blocks of {candidate.block_words:,} and "
-            f"{champion.block_words:,} words: evaluate the older one again"
-        )
     side = candidate.to_own.side_of(champion.to_own)
     words = {
         1: "what it writes is less like the author",
@@ -270,13 +260,7 @@ def _objection(candidate: Likeness | None, champion: Likeness | None) -> tuple[b
 
 
 def _is_nearer(candidate: Likeness | None, rival: Likeness | None) -> bool:
-    if candidate is None or rival is None or not _comparable(candidate, rival):
-        return False
-    return candidate.to_own.side_of(rival.to_own) < 0
-
-
-def _comparable(a: Likeness, b: Likeness) -> bool:
-    return abs(a.block_words - b.block_words) <= BLOCK_TOLERANCE * max(a.block_words, b.block_words)
+    return candidate is not None and rival is not None and candidate.to_own.side_of(rival.to_own) < 0
 
 
 def _sentence(words: Sequence[str]) -> str:

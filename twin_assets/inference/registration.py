@@ -6,9 +6,9 @@ from pydantic import Field
 
 from resources.tracker import ModelVersion
 from twin_assets.documents import Entity
-from twin_assets.evaluation.bootstrap import Interval
-from twin_assets.evaluation.likeness import TooLittleProseError, likeness_gain
-from twin_assets.evaluation.promotion import CheckState, Verdict, verdict
+from twin_assets.evaluation.bootstrap import MIN_VALUES, Interval
+from twin_assets.evaluation.likeness import Likeness, TooLittleProseError, likeness_gain, likeness_of_sets
+from twin_assets.evaluation.promotion import MIN_PROMPTS, CheckState, Verdict, verdict
 from twin_assets.evaluation.reports import BASE, EvalReport, ModelScores
 from twin_assets.evaluation.stylometry import StyleProfile
 from twin_assets.inference.aliases import BY_A_PERSON, PROMOTED_BY, PROMOTED_OVER, ROLLED_BACK
@@ -103,14 +103,16 @@ def judge(
     if objection := _settled(candidate, champion, known):
         return Verdict(promote=False, reason=objection)
     chosen = str(report.chosen)
-    rival = report.answers_of(BASE)
+    answers, rival = report.answers_of(chosen), report.answers_of(BASE)
     if champion is not None and known is not None:
         rival = known.answers.get(champion.version, {})
+    nearer_by = _nearer_by(answers, rival, profiles, report.author, seed=seed)
     return verdict(
         report.scores_of(chosen),
         known.scores[champion.version] if champion is not None and known is not None else None,
         base=report.base,
-        nearer_by=_nearer_by(report.answers_of(chosen), rival, profiles, report.author, seed=seed),
+        nearer_by=nearer_by,
+        apart=_apart(answers, rival, profiles, report.author, seed=seed) if nearer_by is None else None,
         checks=checks,
         approve_with=approve_with,
         seed=seed,
@@ -148,8 +150,29 @@ def _nearer_by(
     *,
     seed: int,
 ) -> Interval | None:
+    """Return the gain in likeness, None where too few prompts were put to both."""
     try:
-        return likeness_gain(candidate, rival, profiles, author, seed=seed)
+        gain = likeness_gain(candidate, rival, profiles, author, seed=seed)
     except TooLittleProseError:
-        # The champion was asked other prompts, or before answers were kept: the gate then compares what it can.
+        # The champion was asked other prompts: the gate then compares what it can.
         return None
+    return gain if gain.n >= MIN_PROMPTS else None
+
+
+def _apart(
+    candidate: Mapping[str, str],
+    rival: Mapping[str, str],
+    profiles: Mapping[str, StyleProfile],
+    author: str,
+    *,
+    seed: int,
+) -> tuple[Likeness, Likeness] | None:
+    """Return the likeness of both, whatever they were asked; None where one of them wrote too little to tell."""
+    sets = {"candidate": list(candidate.values()), "rival": list(rival.values())}
+    try:
+        measured = likeness_of_sets(sets, profiles, author, seed=seed)
+    except TooLittleProseError:
+        # The gate says that it was not measured.
+        return None
+    ours, theirs = measured["candidate"], measured["rival"]
+    return (ours, theirs) if min(ours.n_texts, theirs.n_texts) >= MIN_VALUES else None

@@ -13,13 +13,13 @@ def interval(estimate, spread=0.05, n=10):
     return Interval(estimate=estimate, low=estimate - spread, high=estimate + spread, level=0.95, n=n)
 
 
-def likeness_at(own_delta, spread=0.05, block_words=1000):
+def likeness_at(own_delta, spread=0.05):
     return Likeness(
         own="ada",
         deltas={"ada": interval(own_delta, spread), "bob": interval(1.3, spread)},
         n_texts=10,
         n_words=2000,
-        block_words=block_words,
+        block_words=1000,
     )
 
 

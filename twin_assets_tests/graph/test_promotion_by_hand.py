@@ -91,13 +91,9 @@ def test_every_move_of_an_alias_is_an_event_on_the_asset_s_page(promoted):
 
 
 def test_a_rollback_follows_and_the_next_build_leaves_it_alone(promoted, capsys):
-    place, version = promoted
-    before = observations(place)[-1].metadata["from"].value
-    if before == "none":
-        # Nothing was champion before the person chose: then there is nothing to go back to, and it is said.
-        with pytest.raises(UserError, match="had no champion before"):
-            roll_back_champion(AUTHOR, reason="it talks nonsense")
-        return
+    place, before = promoted
+    version = registration_of(place).candidate
+    promote_version(AUTHOR, version, reason="it reads better still")
     roll_back_champion(AUTHOR, reason="it talks nonsense")
     assert champions(place) == [before]
     assert registration_of(place).champion == before
@@ -109,8 +105,16 @@ def test_a_rollback_follows_and_the_next_build_leaves_it_alone(promoted, capsys)
     capsys.readouterr()
     show_models(AUTHOR, as_json=True)
     rows = {row["version"]: row for row in json.loads(capsys.readouterr().out)}
-    assert rows[version]["verdict"] == "promoted by hand with `twin promote`: it reads better"
+    assert rows[version]["verdict"] == "promoted by hand with `twin promote`: it reads better still"
     assert "champion" in rows[before]["aliases"]
+
+
+def test_with_too_few_documents_a_person_chooses_the_first_champion_and_it_cannot_be_rolled_back(promoted):
+    place, version = promoted
+    assert "share 2 held-out documents" in registration_of(place).history[0].reason
+    with pytest.raises(UserError, match="had no champion before"):
+        roll_back_champion(AUTHOR, reason="it talks nonsense")
+    assert champions(place) == [version]
 
 
 def test_the_versions_are_listed_with_what_they_were_trained_on_and_how_they_score(built, monkeypatch, capsys):

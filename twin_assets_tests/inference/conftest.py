@@ -15,7 +15,7 @@ from resources.io_managers import write_rows
 from resources.project import Project
 from resources.tracker import Tracker
 from twin_assets.documents import BaseModelRef, CleanedDocument
-from twin_assets.evaluation.reports import EvalReport, ModelScores
+from twin_assets.evaluation.reports import EvalReport, Sample
 from twin_assets.evaluation.stylometry import style_profile
 from twin_assets.inference import aliases
 from twin_assets.inference.assets import STAGES, registered_model
@@ -28,6 +28,8 @@ from twin_assets.training.manifest import Manifest, read_manifest, write_manifes
 from twin_assets.training.spec import TrainingSpec
 from twin_assets_tests.evaluation.conftest import scores_of
 
+STYLE = "It is not that the tide was late. "
+PROMPTS = [f"prompt {i}" for i in range(24)]
 BASE_MODEL = BaseModelRef(location="hub/base", revision="main", licence="mit", version="base-1", n_parameters=None)
 
 
@@ -177,7 +179,7 @@ class Serving:
             result = registered_model(
                 context,
                 eval_report=report.model_copy(update={"author": self.author}),
-                style_profile={self.author: style_profile(self.author, ["It is not that the tide was late. " * 80])},
+                style_profile={self.author: style_profile(self.author, [STYLE * 80])},
                 base_model=self.base_model,
                 project=self.project,
                 artifacts=self.artifacts,
@@ -200,18 +202,30 @@ class Serving:
         return next(item.tags for item in self.tracker.versions(self.name) if item.version == version)
 
 
+def text_at(nats: float) -> str:
+    """Return 50 words, the fewer of them the author's the more nats a token are spent."""
+    foreign = round(10 * nats)
+    return " ".join([*(STYLE.split() * 8)[: 50 - foreign], *["stone"] * foreign])
+
+
 def report_with(chosen: str, *, sft: float, dpo: float, base: float = 4.0) -> EvalReport:
     """Return a report on models that spend so many nats a token; who spends less writes more like the author."""
-    models: tuple[ModelScores, ...] = tuple(
-        scores_of(model, nats, likeness=nats) for model, nats in (("base", base), ("sft", sft), ("dpo", dpo))
-    )
+    spent = {"base": base, "sft": sft, "dpo": dpo}
     return EvalReport(
         author="ann",
         author_name="Ann",
-        models=models,
+        models=tuple(scores_of(model, nats, likeness=nats) for model, nats in spent.items()),
         human=None,
         attribution=None,
-        samples=(),
+        samples=tuple(
+            Sample(
+                document_id="d",
+                prompt=prompt,
+                author_text="",
+                texts={model: text_at(nats) for model, nats in spent.items()},
+            )
+            for prompt in PROMPTS
+        ),
         chosen=chosen,
         chosen_because="It is better.",
         provenance={},

@@ -8,6 +8,7 @@ from twin_assets.evaluation.reports import Sample
 from twin_assets.evaluation.stylometry import style_profile
 from twin_assets.inference.registration import ANSWERS_KEPT, Registration, chosen_over, judge, kept, remembered
 from twin_assets_tests.evaluation.conftest import scores_of
+from twin_assets_tests.inference.conftest import PROMPTS, text_at
 
 CHECKS = [CheckState(name="dpo_checkpoint: manifest_is_whole", blocking=True, state="passed")]
 STYLE = "It is not that the tide was late, but that we had been so sure of it, and of the boat. "
@@ -36,13 +37,25 @@ def known(scores=None, answers=None):
     )
 
 
-def judged(report, *, champion="1", registration=None, candidate=None, **champion_tags):
+def answering(report, *texts):
+    """Return the report with these answers of its DPO model, and the base model's, which are all alike."""
+    return report.model_copy(
+        update={
+            "samples": tuple(
+                Sample(document_id="d", prompt=f"prompt {i}", author_text="", texts={"base": OTHER * 8, "dpo": text})
+                for i, text in enumerate(texts)
+            )
+        }
+    )
+
+
+def judged(report, *, champion="1", registration=None, candidate=None, pool=(STYLE,), **champion_tags):
     return judge(
         report,
         candidate=candidate or version("2"),
         champion=version(champion, **champion_tags) if champion else None,
         known=registration,
-        profiles={"ann": style_profile("ann", [STYLE * 80])},
+        profiles={name: style_profile(name, [text * 80]) for name, text in zip(("ann", "bob"), pool, strict=False)},
         checks=CHECKS,
         seed=0,
     )
@@ -67,28 +80,51 @@ def test_the_candidate_is_compared_with_the_base_model_where_there_is_no_champio
 
 @pytest.mark.parametrize(("champion", "promoted"), [(3.1, True), (2.9, False)])
 def test_the_candidate_is_compared_with_the_scores_of_the_champion(report, champion, promoted):
-    decision = judged(report, registration=known(scores_of("sft", champion, likeness=4.0)))
-    assert decision.promote is promoted
+    rival = known(scores_of("sft", champion), dict.fromkeys(PROMPTS, text_at(4.0)))
+    assert judged(report, registration=rival).promote is promoted
 
 
 @pytest.mark.parametrize(("ours", "theirs", "nearer"), [(STYLE, OTHER, True), (OTHER, STYLE, False)])
 def test_likeness_is_paired_over_the_answers_that_are_kept_of_the_champion(report, ours, theirs, nearer):
-    prompts = [f"prompt {i}" for i in range(9)]
-    samples = tuple(
-        Sample(document_id="d", prompt=prompt, author_text="", texts={"base": "", "sft": "", "dpo": ours * 8})
-        for prompt in prompts
-    )
-    # By the intervals of both, which are not paired, it would be the other way round.
-    scores = scores_of("sft", 3.1, likeness=2.0 if nearer else 4.0)
-    answers = dict.fromkeys(prompts, theirs * 8)
-    decision = judged(report.model_copy(update={"samples": samples}), registration=known(scores, answers))
+    # By what was measured of the champion in its day, it would be the other way round.
+    scores = scores_of("sft", 3.1, likeness=0.1 if nearer else 9.0)
+    answers = {f"prompt {i}": theirs * 8 for i in range(9)}
+    decision = judged(answering(report, *[ours * 8] * 9), registration=known(scores, answers))
     assert decision.promote is nearer
     assert "paired over 9 prompts" in decision.reason
 
 
+FEW = [text_at(nats) for nats in (2.0, 2.2, 2.4, 2.1, 2.3, 2.5, 2.2)]
+
+
+@pytest.mark.parametrize("pool", [(STYLE,), (STYLE, OTHER)])
+def test_a_champion_that_was_asked_too_few_of_the_prompts_is_measured_again_in_today_s_pool(report, pool):
+    # Of the very same answers, measured when there were other authors in the pool, any Delta may have been kept.
+    in_its_day = scores_of("sft", 3.1, likeness=9.0)
+    same = dict(zip(PROMPTS, FEW, strict=False))
+    decision = judged(answering(report, *FEW), registration=known(in_its_day, same), pool=pool)
+    assert not decision.promote
+    assert "as like the author within the noise (Delta" in decision.reason
+    assert "not paired" in decision.reason
+
+
+def test_a_candidate_that_is_nearer_on_prompts_of_its_own_is_promoted(report):
+    others = {f"another {i}": OTHER * 8 for i in range(7)}
+    decision = judged(answering(report, *FEW), registration=known(scores_of("sft", 3.1, likeness=0.1), others))
+    assert decision.promote
+    assert "not paired" in decision.reason
+
+
+@pytest.mark.parametrize("answers", [{}, {f"another {i}": OTHER * 8 for i in range(4)}])
+def test_a_champion_with_too_few_answers_for_an_interval_is_not_replaced_for_its_likeness(report, answers):
+    decision = judged(answering(report, *FEW), registration=known(scores_of("sft", 3.1, likeness=9.0), answers))
+    assert [clause.name for clause in decision.clauses if not clause.passed] == ["likeness"]
+    assert "was not measured: that takes 5 answers of each" in decision.reason
+
+
 @pytest.mark.parametrize(("newest_then", "promoted"), [("1", True), ("2", False), ("10", False)])
 def test_what_was_there_when_a_person_chose_does_not_replace_their_choice(report, newest_then, promoted):
-    registration = known(scores_of("sft", 3.5, likeness=4.0))
+    registration = known(scores_of("sft", 3.5), dict.fromkeys(PROMPTS, text_at(4.0)))
     decision = judged(report, registration=registration, promoted_by="person", promoted_over=newest_then)
     assert decision.promote is promoted
 
