@@ -3,11 +3,13 @@
 import os
 import sqlite3
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
 import pytest
+from filelock import FileLock
 
 from jobs.housekeeping import housekeeping
 from resources.artifacts import ArtifactStore
@@ -238,6 +240,18 @@ def test_a_version_that_becomes_champion_after_the_listing_stays(settings, track
     }
     assert Path(tracker._client.get_model_version("twin-ann", "1").source.removeprefix("file://")).is_dir()
     assert report(done, "old_versions")["deleted"] == 1
+
+
+def test_whoever_deletes_waits_until_the_database_is_made_by_whoever_began(settings):
+    folder = Path(Tracker.from_settings(settings).folder)
+    # Complete, so that the answer would come at once.
+    Tracker.from_settings(settings).client.search_experiments(max_results=1)
+    with ThreadPoolExecutor(1) as elsewhere:
+        with FileLock(folder / "mlflow.db.lock"):
+            copies = elsewhere.submit(RegistryCleaner(Tracker.from_settings(settings)).copies)
+            with pytest.raises(TimeoutError):
+                copies.result(timeout=3)
+        assert copies.result(timeout=60) == []
 
 
 def test_a_copy_whose_files_cannot_be_deleted_is_not_reported_as_freed(settings, tracker, tmp_path):
