@@ -68,7 +68,7 @@ def _ask_of_all_that_wait(figures: Figures, platform: Platform, slugs: list[str]
             if version == "before":
                 report(dg.AssetMaterialization("sft_checkpoint", partition=slug))
     for slug in slugs:
-        patience = {"min_new_samples": 50, "min_hours_between": 0.0, "approval": False}
+        patience = {"min_new_samples": 50, "min_hours_between": 0.0}
         report(dg.AssetObservation("training_policy", partition=slug, metadata=patience))
     graph, asset = platform.asset_graph(), dg.AssetKey("sft_checkpoint")
     trained = []

@@ -23,7 +23,8 @@ from twin_assets.housekeeping.leftovers import (
     old_trials,
 )
 from twin_assets.housekeeping.versions import lost_packages, removable_versions, shares_its_copy
-from twin_assets.training.manifest import ManifestError, read_manifest
+from twin_assets.run_states import UNFINISHED
+from twin_assets.training.manifest import ManifestError
 from twin_assets.training.sweeping import SWEEPS
 
 DAY = 24 * 3600.0
@@ -33,8 +34,6 @@ WEEK = timedelta(days=7)
 JOB = "housekeeping"
 
 CHECKPOINTS = ("sft_checkpoint", "dpo_checkpoint")
-
-ENDED = {dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED}
 
 
 class Housekeeping(dg.Config):
@@ -60,9 +59,6 @@ class LeftoverHousekeeping(Housekeeping):
 class LaunchHousekeeping(Housekeeping):
     """The policy of what was handed to training machines."""
 
-    launches_uri: str | None = Field(
-        default=None, description="Folder of the launches: launches/ among the artifacts without it"
-    )
     keep_days: float = Field(default=30.0, ge=7, description="Days for which the files of a launch are kept")
 
 
@@ -116,7 +112,7 @@ def left_by_killed_runs(context: dg.OpExecutionContext, config: LeftoverHousekee
 @dg.op(description="Deletes what was handed to training machines, and brought back, a month ago and longer.")
 def files_of_launches(context: dg.OpExecutionContext, config: LaunchHousekeeping, artifacts: ArtifactStore) -> None:
     """Delete the files of old launches."""
-    launches = config.launches_uri or str(artifacts.path(LAUNCHES))
+    launches = artifacts.launches or str(artifacts.path(LAUNCHES))
     _delete(context, old_launches(launches, older_than=time.time() - config.keep_days * DAY), config)
 
 
@@ -159,11 +155,15 @@ def _has_ended(instance: dg.DagsterInstance, run_id: str | None, started_at: dat
     One that names no Dagster run, or one that is not known any more, is given a week: somebody may train by hand.
     """
     run = instance.get_run_by_id(run_id) if run_id else None
-    return run.status in ENDED if run else datetime.now(UTC) - started_at > WEEK
+    return run.status not in UNFINISHED if run else datetime.now(UTC) - started_at > WEEK
 
 
 def _present_checkpoints(artifacts: ArtifactStore, context: dg.OpExecutionContext) -> set[str]:
-    """Return the data versions of the checkpoints in the store."""
+    """Return the data versions of the checkpoints in the store.
+
+    Raises:
+        StorageError: If the store does not answer: what nobody could look for must not count as gone.
+    """
     present = set()
     for asset in CHECKPOINTS:
         folder = artifacts.path(asset)
@@ -171,7 +171,7 @@ def _present_checkpoints(artifacts: ArtifactStore, context: dg.OpExecutionContex
             if not (path / "manifest.json").is_file():
                 continue
             try:
-                present.add(read_manifest(artifacts.folder(asset, path.name)).data_version)
+                present.add(artifacts.manifest(asset, path.name).data_version)
             except ManifestError as error:
                 context.log.warning(str(error))
     return present

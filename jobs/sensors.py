@@ -9,17 +9,10 @@ from jobs.reconciliation import build_reconciliation
 from resources.project import Project
 from resources.warehouse import Warehouse
 from resources.web import Web
-from twin_assets.collection.authors import author_slugs, load_author
 from twin_assets.collection.contract import SourceContext
-from twin_assets.collection.observation import observe_author
-from twin_assets.datasets.sources import observe_rows_from_elsewhere
-from twin_assets.errors import UserError
-from twin_assets.observing.policy import observe_policy
-from twin_assets.observing.recording import LastObserved
-from twin_assets.observing.settings import observe_settings
+from twin_assets.observing.authors import Look, look_at_authors
 from twin_assets.partitions import AUTHORS_PARTITION, authors_partitions
 from twin_assets.settings import Settings
-from twin_assets.training.author_settings import observe_training_settings
 
 
 @dg.sensor(
@@ -33,28 +26,19 @@ def author_files(
 ) -> dg.SensorResult:
     """Add a partition for each author who has something to collect; record what sources hold and settings are."""
     known = set(context.instance.get_dynamic_partitions(AUTHORS_PARTITION))
-    found, refused = [], []
-    slugs = author_slugs(project.authors_path)
-    observed = LastObserved(context.instance, slugs)
-    observations = [observe_settings(observed, project)]
     with warehouse.session() as session:
         sources = SourceContext(project.authors_path, session.imported_documents, session, web)
-        for slug in slugs:
-            try:
-                author = load_author(project.authors_path, slug)
-                observations.append(observe_author(observed, author, sources))
-                observations.append(observe_policy(observed, author))
-                if slug not in known:
-                    found.append(slug)
-                observations.append(observe_rows_from_elsewhere(observed, author, project))
-                observations.append(observe_training_settings(observed, author))
-            except UserError as error:
-                refused.append(str(error))
-    recorded = [observation for observation in observations if observation]
+        look = look_at_authors(context.instance, project, sources)
+    new = [slug for slug in look.usable if slug not in known]
+    skipped = not new and not look.observations
+    if not skipped:
+        # Only a tick that skips shows a reason, and that names them.
+        for slug, error in look.refused.items():
+            context.log.warning(f"{slug} cannot be used: {error}")
     return dg.SensorResult(
-        dynamic_partitions_requests=[authors_partitions.build_add_request(found)] if found else [],
-        asset_events=recorded,
-        skip_reason=_tick_summary(found, len(recorded), refused),
+        dynamic_partitions_requests=[authors_partitions.build_add_request(new)] if new else [],
+        asset_events=list(look.observations),
+        skip_reason=_why_skipped(look) if skipped else None,
     )
 
 
@@ -68,9 +52,7 @@ def build_sensors(settings: Settings, jobs: list[AssetJob]) -> list[dg.SensorDef
     return [author_files, *automation_sensors(), build_reconciliation(jobs), build_alerts(settings)]
 
 
-def _tick_summary(found: list[str], observed: int, refused: list[str]) -> str | None:
-    if found or observed:
-        return None
-    if refused:
-        return f"{len(refused)} author files cannot be used: {' '.join(refused)}"
+def _why_skipped(look: Look) -> str:
+    if look.refused:
+        return f"{len(look.refused)} author files cannot be used: {' '.join(map(str, look.refused.values()))}"
     return "No new author, and no source or setting has changed."

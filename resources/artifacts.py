@@ -37,11 +37,18 @@ class ArtifactStore(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     root: str = Field(description="Folder or s3:// address of all artifacts")
     cache: str = Field(default="", description="Folder that keeps checkpoints fetched from an object store")
+    launches: str = Field(
+        default="", description="Folder of what lies beside the jobs of a remote trainer: launches/ here without it"
+    )
 
     @classmethod
     def from_settings(cls, settings: Settings) -> "ArtifactStore":
         """Configure the store that the settings name."""
-        return cls(root=settings.artifacts_root, cache=str(settings.home / "cache" / "checkpoints"))
+        return cls(
+            root=settings.artifacts_root,
+            cache=str(settings.home / "cache" / "checkpoints"),
+            launches=settings.launches_root,
+        )
 
     def path(self, asset: str, author: str | None = None, suffix: str = "") -> UPath:
         """Return where an artifact lies; `suffix` such as '.parquet' or '.html', none for a folder."""

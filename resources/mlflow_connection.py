@@ -54,6 +54,11 @@ class MlflowConnection(dg.ConfigurableResource):  # type: ignore[type-arg]
         partition = f"?view=partitions&partition={author}" if author else ""
         return f"{self.dagster_ui_url}/assets/{asset}{partition}"
 
+    @property
+    def client(self) -> "MlflowClient":
+        """The one client of this connection, for those who ask for what no method here does."""
+        return self._client
+
     @cached_property
     def _client(self) -> "MlflowClient":
         from mlflow import MlflowClient

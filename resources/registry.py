@@ -21,6 +21,10 @@ PACKAGING = "packaging"
 """Tag of a version: hash of what lies in its package beside the checkpoint."""
 
 
+BASE_EXPERIMENT = "base-model"
+"""Experiment of what is made of all authors' writings; each author has one that is called like the registered model."""
+
+
 def registered_name(author: str) -> str:
     """Return the name of an author's model in the registry."""
     return f"twin-{author}"

@@ -9,11 +9,11 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
+from resources.registry import BASE_EXPERIMENT
 from resources.tracker import Tracker, registered_name
 from twin_assets.documents import Entity
 from twin_assets.errors import UserError
@@ -65,14 +65,18 @@ class RegistryCleaner:
     """MLflow, for those who delete."""
 
     def __init__(self, tracker: Tracker) -> None:
-        self._uri = tracker.uri
+        self._tracker = tracker
         self._folder = Path(tracker.folder)
-        self._embedded = self._uri.startswith("sqlite:")
+
+    @property
+    def _client(self) -> "MlflowClient":
+        # Not kept from the beginning, because the first connection creates the database.
+        return self._tracker.client
 
     @property
     def is_there(self) -> bool:
         """Whether anything was ever tracked; looking creates no database."""
-        return not self._embedded or (self._folder / "mlflow.db").exists()
+        return not self._tracker.is_embedded or (self._folder / "mlflow.db").exists()
 
     def copies(self, name: str | None = None) -> list[RegistryCopy]:
         """Return the versions of a registered model, or of every author's, oldest first."""
@@ -119,8 +123,7 @@ class RegistryCleaner:
         """Return the packages that registrations stored in the authors' experiments."""
         if not self.is_there:
             return []
-        found = _pages(lambda token: self._client.search_experiments(max_results=PAGE, page_token=token))
-        authors = {item.experiment_id: item.name for item in found if item.name.startswith(registered_name(""))}
+        authors = self._experiments_of_authors()
         if not authors:
             return []
         models = _pages(lambda token: self._client.search_logged_models(list(authors), page_token=token))
@@ -144,16 +147,17 @@ class RegistryCleaner:
     def _delete_model(self, source: str, model_id: str | None) -> None:
         """Delete the files of a model on this machine; those on a server are marked for its own `mlflow gc`."""
         if path := local_path(source):
-            shutil.rmtree(path, ignore_errors=True)
+            _delete_folder(path)
         if model_id:
             self._client.delete_logged_model(model_id)
 
     def open_runs(self) -> list[OpenRun]:
-        """Return the runs of all experiments that were begun and not ended."""
+        """Return the runs that were begun and not ended, in the experiments of authors and of the base model."""
         if not self.is_there:
             return []
-        found = _pages(lambda token: self._client.search_experiments(max_results=PAGE, page_token=token))
-        experiments = [item.experiment_id for item in found]
+        experiments = list(self._experiments_of_authors())
+        if base := self._client.get_experiment_by_name(BASE_EXPERIMENT):
+            experiments.append(base.experiment_id)
         if not experiments:
             return []
         runs = _pages(
@@ -186,7 +190,7 @@ class RegistryCleaner:
             where = [experiment.experiment_id]
             found = _pages(lambda token: self._client.search_runs(where, max_results=PAGE, page_token=token))
             runs = len(list(found))
-        if self._embedded:
+        if self._tracker.is_embedded:
             # A removal that was interrupted here is gone on with.
             runs += len(self.deleted_experiments(author))
         files = size_of(local_path(experiment.artifact_location)) if experiment else 0
@@ -219,9 +223,9 @@ class RegistryCleaner:
                 self._client.delete_logged_model(model.model_id)
             self._client.rename_experiment(experiment.experiment_id, _removed_name(author, experiment.experiment_id))
             self._client.delete_experiment(experiment.experiment_id)
-        if self._embedded:
+        if self._tracker.is_embedded:
             self._collect_garbage(author)
-            shutil.rmtree(self._folder / "artifacts" / name, ignore_errors=True)
+            _delete_folder(self._folder / "artifacts" / name)
 
     def _collect_garbage(self, author: str) -> None:
         """Take the deleted experiments of an author out of the embedded database, with their runs and files."""
@@ -229,7 +233,7 @@ class RegistryCleaner:
         if not deleted:
             return
         # MLflow offers it as a command only.
-        where = ("--backend-store-uri", self._uri, "--tracking-uri", self._uri)
+        where = ("--backend-store-uri", self._tracker.uri, "--tracking-uri", self._tracker.uri)
         done = subprocess.run(
             [sys.executable, "-m", "mlflow", "gc", *where, "--experiment-ids", ",".join(deleted)],
             capture_output=True,
@@ -249,6 +253,11 @@ class RegistryCleaner:
         )
         return [item.experiment_id for item in found if item.name == _removed_name(author, item.experiment_id)]
 
+    def _experiments_of_authors(self) -> dict[str, str]:
+        """Return the name of each author's experiment by its id: a server may have experiments of others."""
+        found = _pages(lambda token: self._client.search_experiments(max_results=PAGE, page_token=token))
+        return {item.experiment_id: item.name for item in found if item.name.startswith(registered_name(""))}
+
     def _experiment(self, author: str) -> "Experiment | None":
         found = self._client.get_experiment_by_name(registered_name(author))
         return found if found and found.lifecycle_stage == "active" else None
@@ -258,15 +267,6 @@ class RegistryCleaner:
         for alias, version in self._client.get_registered_model(name).aliases.items():
             by_version.setdefault(str(version), []).append(alias)
         return by_version
-
-    @cached_property
-    def _client(self) -> "MlflowClient":
-        import logging
-
-        from mlflow import MlflowClient
-
-        logging.getLogger("mlflow").setLevel(logging.WARNING)
-        return MlflowClient(tracking_uri=self._uri, registry_uri=self._uri)
 
 
 def _model_of(source: str) -> str | None:
@@ -300,6 +300,16 @@ def local_path(address: str) -> Path | None:
     if parts.scheme == "file":
         return Path(unquote(parts.path))
     return Path(address) if not parts.scheme else None
+
+
+def _delete_folder(path: Path) -> None:
+    """Delete a folder and all in it; one that is gone already is no fault.
+
+    Raises:
+        OSError: If something of it cannot be deleted: it belongs to another user, say, or is a link to elsewhere.
+    """
+    if path.exists():
+        shutil.rmtree(path)
 
 
 def size_of(path: Path | None) -> int:

@@ -10,7 +10,15 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from resources.registry import CANDIDATE, CHAMPION, PREVIOUS, ModelRegistry, ModelVersion, registered_name
+from resources.registry import (
+    BASE_EXPERIMENT,
+    CANDIDATE,
+    CHAMPION,
+    PREVIOUS,
+    ModelRegistry,
+    ModelVersion,
+    registered_name,
+)
 from resources.source_code import commit_of
 from twin_assets.documents import Entity
 from twin_assets.settings import Settings
@@ -294,7 +302,7 @@ class Tracker(ModelRegistry):
     def _experiment(self, author: str | None) -> str:
         from mlflow.exceptions import MlflowException
 
-        name = registered_name(author) if author else "base-model"
+        name = registered_name(author) if author else BASE_EXPERIMENT
         found = self._client.get_experiment_by_name(name)
         if found:
             return str(found.experiment_id)

@@ -23,8 +23,16 @@ SECONDS = 10.0
 """How long a server may take to answer. The channels are asked within a sensor's tick, which has 60."""
 
 
+ABOUT_THE_CONTENT = (400, 413, 415, 422)
+"""Answers of HTTP to what was posted; all others are about the address, who asks, how often, or the server."""
+
+
 class UndeliveredError(Exception):
     """A channel did not take an alert; the message says why, without an address that is a secret."""
+
+
+class RefusedError(UndeliveredError):
+    """A channel is there and did not take this one alert; it may take the next."""
 
 
 class Channel(Protocol):
@@ -36,7 +44,7 @@ class Channel(Protocol):
         """Send one alert.
 
         Raises:
-            UndeliveredError: If it did not arrive.
+            UndeliveredError: If it did not arrive; a RefusedError if that lies in the alert.
         """
         ...
 
@@ -68,17 +76,12 @@ class EmailChannel:
         Sent again, the alert would only reach the others a second time.
 
         Raises:
-            UndeliveredError: If the server cannot be reached, or refuses us, or all addresses.
+            UndeliveredError: If the server cannot be reached, or refuses us, or all addresses; a RefusedError if it
+                refuses what the alert says.
         """
         settings = self._settings
-        message = EmailMessage()
-        message["Subject"] = f"[twin] {alert.subject}"
-        message["From"] = settings.alert_email_from
-        message["To"] = ", ".join(addresses(settings))
-        message["Date"] = formatdate()
-        message["Message-ID"] = make_msgid(domain="twin-assets.example")
-        message.set_content(alert.text)
         try:
+            message = self._message(alert)
             with smtplib.SMTP(str(settings.smtp_host), settings.smtp_port, timeout=SECONDS) as server:
                 if settings.smtp_starttls:
                     server.starttls(context=ssl.create_default_context())
@@ -86,13 +89,26 @@ class EmailChannel:
                     password = settings.smtp_password.get_secret_value() if settings.smtp_password else ""
                     server.login(settings.smtp_user, password)
                 refused = server.send_message(message)
-        except (smtplib.SMTPException, OSError) as error:
+        except smtplib.SMTPDataError as error:
+            raise RefusedError(f"{settings.smtp_host} refused it ({error.smtp_code}).") from error
+        # A password that is not ASCII, or a line break in a header, is a ValueError.
+        except (smtplib.SMTPException, OSError, ValueError) as error:
             raise UndeliveredError(f"{settings.smtp_host} did not take it ({type(error).__name__}).") from error
         if refused:
             self._log.warning(
                 f"{settings.smtp_host} refused {len(refused)} of {len(addresses(settings))} addresses: look at "
                 "TWIN_ALERT_EMAIL_TO. The others have the mail."
             )
+
+    def _message(self, alert: Alert) -> EmailMessage:
+        message = EmailMessage()
+        message["Subject"] = f"[twin] {alert.subject}"
+        message["From"] = self._settings.alert_email_from
+        message["To"] = ", ".join(addresses(self._settings))
+        message["Date"] = formatdate()
+        message["Message-ID"] = make_msgid(domain="twin-assets.example")
+        message.set_content(alert.text)
+        return message
 
 
 class WebhookChannel:
@@ -107,7 +123,8 @@ class WebhookChannel:
         """Send the alert.
 
         Raises:
-            UndeliveredError: If the address does not answer with 2xx.
+            UndeliveredError: If the address does not answer with 2xx; a RefusedError if the answer is about what the
+                alert says.
         """
         url = self._url.get_secret_value() if self._url else ""
         if not url.startswith(("http://", "https://")):
@@ -121,7 +138,8 @@ class WebhookChannel:
                 pass
         except urllib.error.HTTPError as error:
             error.close()
-            raise UndeliveredError(f"The webhook answered {error.code}.") from error
+            refused = RefusedError if error.code in ABOUT_THE_CONTENT else UndeliveredError
+            raise refused(f"The webhook answered {error.code}.") from error
         except (OSError, ValueError, http.client.HTTPException) as error:
             raise UndeliveredError(f"The webhook cannot be reached ({type(error).__name__}).") from error
 

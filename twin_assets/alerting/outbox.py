@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 
 from pydantic import BaseModel, Field
 
-from twin_assets.alerting.channels import Channel, UndeliveredError
+from twin_assets.alerting.channels import Channel, RefusedError, UndeliveredError
 from twin_assets.alerting.messages import Alert
 
 MOST_WAITING = 100
@@ -59,8 +59,9 @@ class Outbox(BaseModel):
     def deliver(self, channels: Sequence[Channel], *, now: float, complain: Callable[[str], None]) -> int:
         """Send what waits; return how many arrived. What a channel does not take waits for the next tick.
 
-        A channel that failed once is not tried again in this tick: the next alert would wait as long for nothing.
-        Neither is anything sent that the time of the tick may not suffice for.
+        A channel that failed once is not tried again in this tick, because the next alert would wait as long for
+        nothing; one that only refused an alert is. Neither is anything sent that the time of the tick may not suffice
+        for. What waits keeps its order: of two notes of a new champion, the later one has to come last.
 
         Args:
             channels: Where alerts can go now; what waits for another channel, which was taken out of the settings, goes
@@ -81,7 +82,8 @@ class Outbox(BaseModel):
                 try:
                     channel.send(item.alert)
                 except UndeliveredError as error:
-                    down.add(item.channel)
+                    if not isinstance(error, RefusedError):
+                        down.add(item.channel)
                     complain(f"{item.channel}: {error} '{item.alert.subject}' is sent again at the next tick.")
                 else:
                     arrived += 1

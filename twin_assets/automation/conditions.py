@@ -15,6 +15,10 @@ NEVER_OBSERVED = dg.AssetSelection.assets("teacher_model", "judge_model")
 """External assets of which nothing is ever recorded, and which Dagster therefore takes for missing, for ever."""
 
 
+INPUT_MISSING = "an input is missing"
+"""Label of the clause that asks for every author; a condition without it takes what is there."""
+
+
 def follow_inputs(*, every_author: bool = True) -> dg.AutomationCondition:  # type: ignore[type-arg]
     """Return the condition of CPU assets: run when an input has new content.
 
@@ -85,7 +89,7 @@ def _input_in_the_making() -> dg.AutomationCondition:  # type: ignore[type-arg]
 
 
 def _input_missing() -> dg.AutomationCondition:  # type: ignore[type-arg]
-    return Condition.any_deps_missing().ignore(NEVER_OBSERVED).with_label("an input is missing")
+    return Condition.any_deps_missing().ignore(NEVER_OBSERVED).with_label(INPUT_MISSING)
 
 
 def _failed_blocking_checks() -> dg.AutomationCondition:  # type: ignore[type-arg]

@@ -5,12 +5,13 @@ sensor was off while data changed, nobody will ever ask. This compares what ever
 there now, which needs no memory, and is slow: Dagster's resolver is asked about every asset of every author.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import dagster as dg
 
+from twin_assets.automation.conditions import INPUT_MISSING
 from twin_assets.automation.staleness import AssetState, StateReader
 from twin_assets.automation.training_due import EnoughIsNew, enough_is_new
 from twin_assets.documents import content_hash
@@ -31,7 +32,8 @@ class Drift:
     """What is stale although its automation is on, of one author or of the assets of all.
 
     Attributes:
-        lost: The assets that should be built, each with the versions of its inputs.
+        lost: The assets that should be built, each with the versions of its inputs and of its code, and with the last
+            build of it that there was.
         held: Why a stale asset is not among them.
     """
 
@@ -39,9 +41,12 @@ class Drift:
     held: Mapping[str, str] = field(default_factory=dict)
 
     def run_key(self, author: str | None) -> str:
-        """Return a key that is the same as long as the inputs are: what was asked for once is not asked for again."""
-        versions = content_hash({name: dict(inputs) for name, inputs in self.lost.items()})
-        return f"reconciliation-{author or 'all'}-{versions[:16]}"
+        """Return a key that is the same as long as the find is: what was asked for once is not asked for again.
+
+        Dagster forgets no key. So another release, or inputs that are again what they once were, have to make another.
+        """
+        found = content_hash({name: dict(ground) for name, ground in self.lost.items()})
+        return f"reconciliation-{author or 'all'}-{found[:16]}"
 
 
 class Reconciler:
@@ -61,7 +66,8 @@ class Reconciler:
         self._reader, self._instance, self._groups, self._now = reader, instance, groups, now
         self._graph = reader.graph
         self._authors = sorted(instance.get_dynamic_partitions(AUTHORS_PARTITION))
-        self._running = self._places_of(UNFINISHED, after=None)
+        unfinished = instance.get_runs(dg.RunsFilter(statuses=UNFINISHED))
+        self._running = {place for run in unfinished for place in self._places_of(run)}
         self._states: dict[Place, AssetState] = {}
 
     def drift(self, author: str | None) -> Drift:
@@ -80,7 +86,7 @@ class Reconciler:
             if reason:
                 held[asset] = reason
             else:
-                lost[asset] = self._inputs(asset, author)
+                lost[asset] = self._ground(asset, author)
         return Drift(lost, held)
 
     def _why_not(self, asset: str, author: str | None) -> str | None:
@@ -92,38 +98,45 @@ class Reconciler:
             for of in self._of(parent, author)
         ]
         built = [place for place in above if dg.AssetKey(place[0]) in self._graph.materializable_asset_keys]
-        if reason := self._not_ready(built):
+        condition = self._graph.get(key).automation_condition
+        takes_all = any(part.get_label() == INPUT_MISSING for part in _parts(condition))
+        if reason := self._not_ready(built, takes_all=takes_all):
             return reason
-        changed = max((self._newest(name, of)[0] for name, of in above), default=0.0)
+        changed = max((record.timestamp for place in above if (record := self._newest(*place))), default=0.0)
         if self._now - changed < SETTLED_SECONDS:
             return "an input changed within the hour"
         if any(place in self._running for place in [(asset, author), *built]):
             return "it, or an input, is being computed"
-        if (asset, author) in self._places_of([dg.DagsterRunStatus.FAILURE], after=changed):
+        if self._failed_since(changed, asset, author):
             return "it failed on these inputs: a person has to look"
-        if _is_trained(self._graph.get(key).automation_condition) and not enough_is_new(
+        if any(isinstance(part, EnoughIsNew) for part in _parts(condition)) and not enough_is_new(
             self._graph, self._instance, key, [author], now=self._now
         ):
             return "not enough is new for a training"
         return None
 
-    def _not_ready(self, inputs: list[Place]) -> str | None:
-        """Return what is wrong with the first input that cannot be built upon; None if all can."""
+    def _not_ready(self, inputs: list[Place], *, takes_all: bool) -> str | None:
+        """Return what is wrong with the first input that cannot be built upon; None if all can.
+
+        What does not ask for every author, as the leaderboard, shows who is missing or behind, and waits for nobody.
+        """
         for name, author in inputs:
             state = self._state(name, author)
-            if state.state != "fresh":
+            if takes_all and state.state != "fresh":
                 return f"{name} is {state.state}"
             if state.blocked:
                 return f"a blocking check of {name} has not passed"
         return None
 
-    def _inputs(self, asset: str, author: str | None) -> dict[str, str]:
-        """Return the data version of each input by name, its author after a slash."""
-        return {
-            f"{parent.to_user_string()}/{of or ''}": self._newest(parent.to_user_string(), of)[1]
-            for parent in self._graph.get(dg.AssetKey(asset)).parent_keys
+    def _ground(self, asset: str, author: str | None) -> dict[str, str]:
+        """Return what an asset would be built from: versions of inputs and code; and after which build of its own."""
+        node, last = self._graph.get(dg.AssetKey(asset)), self._newest(asset, author)
+        inputs = {
+            f"{parent.to_user_string()}/{of or ''}": _version_of(self._newest(parent.to_user_string(), of))
+            for parent in node.parent_keys
             for of in self._of(parent, author)
         }
+        return {**inputs, "code": node.code_version or "", "last build": str(last.storage_id) if last else ""}
 
     def _of(self, parent: dg.AssetKey, author: str | None) -> list[str | None]:
         """Return the partitions of an input that are read."""
@@ -137,34 +150,46 @@ class Reconciler:
             self._states[place] = self._reader.state(asset, author)
         return self._states[place]
 
-    def _newest(self, asset: str, author: str | None) -> tuple[float, str]:
-        """Return when an asset was last built or observed, in seconds since 1970, and its data version."""
+    def _newest(self, asset: str, author: str | None) -> dg.EventLogRecord | None:
+        """Return the last build of an asset, or its last observation where it is never built."""
         wanted = dg.AssetRecordsFilter(dg.AssetKey(asset), asset_partitions=[author] if author else None)
         records = (
             self._instance.fetch_materializations(wanted, limit=1).records
             or self._instance.fetch_observations(wanted, limit=1).records
         )
-        if not records:
-            return 0.0, ""
-        event = records[0].asset_materialization or records[0].asset_observation
-        return records[0].timestamp, ((event.tags or {}).get(DATA_VERSION_TAG, "") if event else "")
+        return records[0] if records else None
 
-    def _places_of(self, statuses: list[dg.DagsterRunStatus], *, after: float | None) -> set[Place]:
-        """Return what runs with these statuses were to build, of those that were created after a moment."""
-        places: set[Place] = set()
-        created_after = None if after is None else datetime.fromtimestamp(after, UTC)
-        for run in self._instance.get_runs(dg.RunsFilter(statuses=statuses, created_after=created_after)):
-            author = run.tags.get("dagster/partition")
-            selected = run.asset_selection or self._graph.materializable_asset_keys
-            places |= {
-                (key.to_user_string(), author if self._graph.has(key) and self._graph.get(key).is_partitioned else None)
-                for key in selected
-            }
-        return places
+    def _failed_since(self, changed: float, asset: str, author: str | None) -> bool:
+        """Return whether a run failed to build an asset after its inputs changed, and after it was last built.
+
+        The inputs may have been built in the same run, so that what counts is when it failed, not when it began. One
+        that built the asset, and failed at another, says nothing against it.
+        """
+        last = self._newest(asset, author)
+        after = datetime.fromtimestamp(max(changed, last.timestamp if last else 0.0), UTC)
+        failed = self._instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE], updated_after=after))
+        built_by = last.run_id if last else None
+        return any((asset, author) in self._places_of(run) for run in failed if run.run_id != built_by)
+
+    def _places_of(self, run: dg.DagsterRun) -> set[Place]:
+        """Return what a run was to build."""
+        author = run.tags.get("dagster/partition")
+        selected = run.asset_selection or self._graph.materializable_asset_keys
+        return {
+            (key.to_user_string(), author if self._graph.has(key) and self._graph.get(key).is_partitioned else None)
+            for key in selected
+        }
 
 
-def _is_trained(condition: dg.AutomationCondition | None) -> bool:  # type: ignore[type-arg]
-    """Return whether a condition asks for enough that is new."""
-    return condition is not None and (
-        isinstance(condition, EnoughIsNew) or any(_is_trained(child) for child in condition.children)
-    )
+def _version_of(record: dg.EventLogRecord | None) -> str:
+    """Return the data version that was recorded with a build or an observation."""
+    event = (record.asset_materialization or record.asset_observation) if record else None
+    return (event.tags or {}).get(DATA_VERSION_TAG, "") if event else ""
+
+
+def _parts(condition: dg.AutomationCondition | None) -> Iterator[dg.AutomationCondition]:  # type: ignore[type-arg]
+    """Yield a condition and all that it is put together from."""
+    if condition is not None:
+        yield condition
+        for child in condition.children:
+            yield from _parts(child)

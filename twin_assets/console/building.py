@@ -17,19 +17,15 @@ from resources.project import Project
 from resources.warehouse import Warehouse
 from resources.web import Web
 from twin_assets.automation.staleness import AssetState, StateReader
-from twin_assets.collection.authors import author_slugs, load_author
+from twin_assets.collection.authors import load_author
 from twin_assets.collection.contract import SourceContext
-from twin_assets.collection.observation import observe_author
 from twin_assets.collection.sources import must_be_collected
 from twin_assets.console.runs import end_killed_runs, process_tags
 from twin_assets.console.watching import KEPT, Notice, Progress, RunWatch
-from twin_assets.datasets.sources import observe_rows_from_elsewhere
 from twin_assets.errors import UserError
-from twin_assets.observing.recording import LastObserved
-from twin_assets.observing.settings import observe_settings
+from twin_assets.observing.authors import look_at_authors
 from twin_assets.partitions import AUTHORS_PARTITION
 from twin_assets.settings import Settings
-from twin_assets.training.author_settings import observe_training_settings
 
 COLLECTED = "raw_documents"
 """The asset that is built on every build if a source is a site: only asking it tells whether it has changed."""
@@ -81,29 +77,16 @@ class Builder:
         Raises:
             UserError: If the `wanted` author cannot be used; the others are passed over with a notice.
         """
-        registered = []
-        slugs = author_slugs(self._settings.authors_dir)
-        observed = LastObserved(self._instance, slugs)
-        self._record(observe_settings(observed, self._project))
         with self._sources() as context:
-            for slug in slugs:
-                try:
-                    author = load_author(self._settings.authors_dir, slug)
-                    self._record(observe_author(observed, author, context))
-                    self._record(observe_rows_from_elsewhere(observed, author, self._project))
-                    self._record(observe_training_settings(observed, author))
-                except UserError as error:
-                    if slug == wanted:
-                        raise
-                    notice(f"{slug} is passed over: {error}")
-                    continue
-                registered.append(slug)
-        self._instance.add_dynamic_partitions(AUTHORS_PARTITION, registered)
-        return registered
-
-    def _record(self, observation: dg.AssetObservation | None) -> None:
-        if observation:
+            look = look_at_authors(self._instance, self._project, context)
+        for observation in look.observations:
             self._instance.report_runless_asset_event(observation)
+        for slug, error in look.refused.items():
+            if slug == wanted:
+                raise error
+            notice(f"{slug} is passed over: {error}")
+        self._instance.add_dynamic_partitions(AUTHORS_PARTITION, look.usable)
+        return list(look.usable)
 
     def build(
         self,

@@ -15,15 +15,13 @@ import dagster as dg
 import psutil  # type: ignore[import-untyped]
 from dagster._core.storage.dagster_run import RunRecord
 
+from twin_assets.run_states import UNFINISHED
+
 LAUNCHER = "twin build"
 _LAUNCHED_BY, _HOST, _PID, _BEGAN = "launched_by", "twin/host", "twin/pid", "twin/process_began"
 
-UNFINISHED = [
-    dg.DagsterRunStatus.NOT_STARTED,
-    dg.DagsterRunStatus.STARTING,
-    dg.DagsterRunStatus.STARTED,
-    dg.DagsterRunStatus.CANCELING,
-]
+IN_A_PROCESS = [status for status in UNFINISHED if status != dg.DagsterRunStatus.QUEUED]
+"""What waits in the queue has no process yet that could be gone."""
 
 Notice = Callable[[str], None]
 
@@ -36,7 +34,7 @@ def process_tags() -> dict[str, str]:
 
 def end_killed_runs(instance: dg.DagsterInstance, notice: Notice) -> None:
     """Report each run of `twin build` failed whose process is gone from this machine, and free its places in pools."""
-    wanted = dg.RunsFilter(statuses=UNFINISHED, tags={_LAUNCHED_BY: LAUNCHER, _HOST: socket.gethostname()})
+    wanted = dg.RunsFilter(statuses=IN_A_PROCESS, tags={_LAUNCHED_BY: LAUNCHER, _HOST: socket.gethostname()})
     for record in instance.get_run_records(wanted):
         run = record.dagster_run
         # Whoever runs a build again in the UI gets a run with its tags, and another process.

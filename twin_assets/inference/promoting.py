@@ -17,12 +17,12 @@ from resources.artifacts import ArtifactStore
 from twin_assets.evaluation.promotion import Verdict
 from twin_assets.inference.aliases import AliasMove
 from twin_assets.inference.registration import Registration, remembered
+from twin_assets.observing.recording import DATA_VERSION_TAG
 from twin_assets.reporting import data_version
 
 REGISTERED_MODEL = dg.AssetKey("registered_model")
 BLOCKING_CHECKS = ("registered_is_what_was_trained",)
 DELETIONS_CHECK = dg.AssetCheckKey(REGISTERED_MODEL, "no_version_knows_a_deleted_document")
-DATA_VERSION = "dagster/data_version"
 
 
 def record_promotion(
@@ -84,7 +84,7 @@ def record_promotion(
                 "verdict": dg.MetadataValue.text("A person decided."),
                 "registry": dg.MetadataValue.url(address),
             },
-            tags={**(last.tags or {}), DATA_VERSION: data_version(registration.identity).value},
+            tags={**(last.tags or {}), DATA_VERSION_TAG: data_version(registration.identity).value},
         )
     )
     for check in passed:

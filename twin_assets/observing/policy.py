@@ -19,7 +19,8 @@ from twin_assets.reporting import OWNERS, data_version
 
 TRAINING_POLICY = "training_policy"
 
-_RECORDED = ("min_new_samples", "min_hours_between", "approval")
+_RECORDED = {"min_new_samples", "min_hours_between"}
+"""What decides when to train. The rest of the policy is asked for where it counts, in the author file."""
 
 
 @dg.multi_observable_source_asset(  # type: ignore[untyped-decorator]
@@ -72,10 +73,5 @@ def _policy_of(record: dg.EventLogRecord | None) -> TrainingPolicy:
     return TrainingPolicy.model_validate({name: metadata[name].value for name in _RECORDED if name in metadata})
 
 
-def _values(author: Author) -> dict[str, int | float | bool]:
-    policy = author.training
-    return {
-        "min_new_samples": policy.min_new_samples,
-        "min_hours_between": policy.min_hours_between,
-        "approval": policy.approval,
-    }
+def _values(author: Author) -> dict[str, int | float]:
+    return author.training.model_dump(include=_RECORDED)

@@ -17,6 +17,7 @@ import dagster as dg
 import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.handlers import Message
+from aiosmtpd.smtp import AuthResult
 from pydantic import SecretStr
 
 from jobs.alerts import build_alerts
@@ -31,12 +32,13 @@ AUTHORS = dg.DynamicPartitionsDefinition(name="authors")
 
 
 class Mailbox(Message):
-    """What arrived; who is among `unknown` gets nothing."""
+    """What arrived; who is among `unknown` gets nothing, and what holds the `filtered` word is refused."""
 
     def __init__(self) -> None:
         super().__init__()
         self.mails: list[Any] = []
         self.unknown: set[str] = set()
+        self.filtered: str | None = None
 
     async def handle_RCPT(  # noqa: N802 - aiosmtpd's name
         self, server: Any, session: Any, envelope: Any, address: str, options: list[str]
@@ -45,6 +47,11 @@ class Mailbox(Message):
             return "550 nobody of that name"
         envelope.rcpt_tos.append(address)
         return "250 OK"
+
+    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802 - aiosmtpd's name
+        if self.filtered and self.filtered.encode() in envelope.content:
+            return "554 looks like spam"
+        return str(await super().handle_DATA(server, session, envelope))
 
     def handle_message(self, message: Any) -> None:
         self.mails.append(message_from_bytes(message.as_bytes(), policy=default_policy))
@@ -61,7 +68,13 @@ class Mail:
         self.controller: Controller | None = None
 
     def start(self) -> None:
-        self.controller = Controller(self.box, hostname="127.0.0.1", port=self.port)
+        self.controller = Controller(
+            self.box,
+            hostname="127.0.0.1",
+            port=self.port,
+            authenticator=lambda *_: AuthResult(success=True),
+            auth_require_tls=False,
+        )
         self.controller.start()
 
     def stop(self) -> None:
@@ -79,11 +92,12 @@ def mail() -> Iterator[Mail]:
 
 
 class Hook:
-    """A webhook that answers with `status`, after `seconds`, and keeps what it was sent."""
+    """A webhook that answers with `status`, after `seconds`, or with 400 to a `filtered` word, and keeps the rest."""
 
     def __init__(self) -> None:
         self.status = 200
         self.seconds = 0.0
+        self.filtered: str | None = None
         self.posts: list[dict[str, Any]] = []
         hook = self
 
@@ -91,9 +105,10 @@ class Hook:
             def do_POST(self) -> None:
                 time.sleep(hook.seconds)
                 posted = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                if hook.status == 200:
+                status = 400 if hook.filtered and hook.filtered in posted["text"] else hook.status
+                if status == 200:
                     hook.posts.append(posted)
-                self.send_response(hook.status)
+                self.send_response(status)
                 self.end_headers()
 
             def log_message(self, *args: object) -> None: ...
@@ -289,6 +304,35 @@ def test_a_webhook_that_speaks_no_http_stops_no_other_channel_and_is_tried_again
     platform.settings = hooked
     assert "0 waiting" in platform.tick()
     assert (len(mail.box.mails), len(hook.posts)) == (1, 1)
+
+
+def test_an_alert_that_a_server_refuses_for_what_it_says_holds_no_other_back(platform, mail, hook):
+    mail.box.filtered = hook.filtered = "spam"
+    for folder in ("spam", "jam", "ham"):
+        platform.fail(UserError(f"The folder {folder} is empty."))
+    assert "7 delivered, 2 waiting" in platform.tick()
+    mail.box.filtered = None
+    assert "1 delivered, 1 waiting" in platform.tick()
+    assert [re.findall(r"folder (\w+)", sent.get_content()) for sent in mail.box.mails] == [["jam"], ["ham"], ["spam"]]
+    assert len(hook.posts) == 2
+
+
+def test_after_an_outage_the_last_news_is_still_who_is_the_champion(platform, hook):
+    hook.status = 503
+    for version in ("2", "3"):
+        platform.promote(version)
+        platform.tick()
+    hook.status = 200
+    platform.tick()
+    assert [post["subject"].split()[1] for post in hook.posts] == ["2", "3"]
+
+
+def test_a_password_that_smtp_cannot_send_stops_no_other_channel(platform, mail, hook):
+    update = {"smtp_user": "twin", "smtp_password": SecretStr("hünter3")}
+    platform.settings = platform.settings.model_copy(update=update)
+    platform.fail(UserError("The disk is full."))
+    assert "2 delivered, 1 waiting" in platform.tick()
+    assert len(hook.posts) == 1
 
 
 def test_a_slow_channel_does_not_outlast_the_tick_and_the_rest_is_sent_at_the_next(platform, hook, monkeypatch):

@@ -153,6 +153,13 @@ def test_a_configuration_of_what_is_not_built_is_told(empty_place):
     assert [notice for notice in notices if "configuration of sft_checkpoint is not used" in notice]
 
 
+def test_a_build_observes_the_training_policy_too(empty_place):
+    assert empty_place.build(until="raw_documents").success
+    with empty_place.instance() as instance:
+        (record,) = instance.fetch_observations(dg.AssetKey("training_policy"), limit=5).records
+    assert record.partition_key == AUTHOR
+
+
 def test_a_broken_author_file_and_an_empty_folder_of_others_do_not_stop_a_build(empty_place):
     (empty_place.root / "authors" / "zoe.yaml").write_text("name: [", encoding="utf-8")
     empty_place.add_author("yan", "../nowhere")

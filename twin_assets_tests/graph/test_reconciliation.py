@@ -29,9 +29,9 @@ LATER = 2 * 3600.0
 
 
 class Platform:
-    """Documents with a blocking check, a model that is trained on them, and a page made of the model; for authors."""
+    """Documents with a blocking check, a model that is trained on them, and pages made of one or all; for authors."""
 
-    def __init__(self, instance: dg.DagsterInstance) -> None:
+    def __init__(self, instance: dg.DagsterInstance, *, release: str = "1") -> None:
         self.instance = instance
         self.rows: dict[str, list[str]] = {}
         self.good = True
@@ -62,7 +62,7 @@ class Platform:
             partitions_def=authors_partitions,
             deps=[model],
             group_name="features",
-            code_version="1",
+            code_version=release,
             automation_condition=follow_inputs(),
         )
         def page() -> None: ...
@@ -70,7 +70,15 @@ class Platform:
         @dg.asset(deps=[documents], group_name="features", code_version="1", automation_condition=follow_inputs())
         def board() -> None: ...
 
-        self.assets = {"documents": documents, "model": model, "page": page, "board": board}
+        @dg.asset(
+            deps=[model],
+            group_name="features",
+            code_version="1",
+            automation_condition=follow_inputs(every_author=False),
+        )
+        def ranking() -> None: ...
+
+        self.assets = {"documents": documents, "model": model, "page": page, "board": board, "ranking": ranking}
         self.check = documents_are_good
         self.jobs = [dg.define_asset_job("twin", partitions_def=authors_partitions)]
         self.definitions = dg.Definitions(
@@ -86,6 +94,7 @@ class Platform:
         self.run("model", author)
         self.run("page", author)
         self.run("board")
+        self.run("ranking")
 
     def write(self, author: str, rows: list[str]) -> None:
         self.rows[author] = rows
@@ -140,6 +149,43 @@ def test_the_same_find_has_the_same_run_key_and_newer_data_another(platform):
     assert platform.drift().run_key("ann") == first
     platform.write("ann", ["one", "four"])
     assert platform.drift().run_key("ann") != first
+
+
+def test_what_is_found_again_on_the_inputs_of_an_older_find_has_another_run_key(platform):
+    keys = []
+    for text in ("two", "three", "two", "three"):
+        platform.write("ann", ["one", text])
+        found = platform.drift()
+        if found.lost:
+            keys.append(found.run_key("ann"))
+            platform.run("model", "ann")
+            platform.run("page", "ann")
+    assert len(set(keys)) == 3
+
+
+def test_another_release_on_the_same_inputs_has_another_run_key(platform):
+    keys = []
+    for release in ("2", "3"):
+        released = Platform(platform.instance, release=release)
+        found = released.drift()
+        assert list(found.lost) == ["page"]
+        keys.append(found.run_key("ann"))
+        if release == "2":
+            released.run("page", "ann")
+    assert keys[0] != keys[1]
+
+
+def test_what_takes_the_authors_that_are_there_waits_for_nobody_and_is_asked_for_once(platform):
+    platform.add("cid")
+    platform.instance.add_dynamic_partitions("authors", ["bob"])
+    platform.write("ann", ["one", "three"])
+    platform.run("model", "ann")
+    platform.write("cid", ["one", "three"])
+    found = platform.drift(None)
+    assert list(found.lost) == ["ranking"]
+    assert found.held["board"] == "documents is missing"
+    platform.run("ranking")
+    assert dict(platform.drift(None).lost) == {}
 
 
 def test_what_is_made_of_all_authors_is_found_when_one_of_them_changed(platform):
@@ -213,6 +259,24 @@ def test_what_failed_on_these_inputs_waits_for_a_person_and_what_failed_before_d
     assert "a person" in platform.drift().held["model"]
     platform.write("ann", ["one", "four"])
     assert list(platform.drift().lost) == ["model"]
+
+
+def test_what_failed_in_the_very_run_that_made_its_inputs_waits_for_a_person_too(platform):
+    platform.broken = True
+    platform.rows["ann"] = ["one", "three"]
+    made_of = [platform.assets["documents"], platform.check, platform.assets["model"]]
+    assert not dg.materialize(made_of, partition_key="ann", instance=platform.instance, raise_on_error=False).success
+    assert "a person" in platform.drift().held["model"]
+
+
+def test_a_run_that_built_it_and_failed_at_something_else_speaks_not_against_it(platform):
+    @dg.asset(partitions_def=authors_partitions, deps=["page"])
+    def unlucky() -> None:
+        raise RuntimeError
+
+    both = [platform.assets["page"], unlucky]
+    assert not dg.materialize(both, partition_key="ann", instance=platform.instance, raise_on_error=False).success
+    assert list(Platform(platform.instance, release="2").drift().lost) == ["page"]
 
 
 def test_failures_of_before_the_inputs_are_not_even_read(platform, monkeypatch):

@@ -85,14 +85,29 @@ def test_an_observation_is_recorded_only_when_the_content_changed(instance, make
     assert after.asset_key == dg.AssetKey("author_sites")
 
 
-def test_a_broken_file_is_named_and_holds_no_other_author_back(instance, make_folder, make_author):
+def test_a_broken_file_is_named_and_holds_no_other_author_back(instance, make_folder, make_author, capfd):
     authors = make_author("ann", make_folder({"one.md": "A text."}))
     (authors / "bob.yaml").write_text("name: [", encoding="utf-8")
     tick(instance)
+    assert "bob cannot be used: " in capfd.readouterr().err
     assert registered(instance) == ["ann"]
     said = reason(tick(instance))
     assert "bob.yaml" in said
     assert "not valid YAML" in said
+
+
+def test_an_author_whose_rows_cannot_be_read_is_registered_once_they_can(
+    instance, make_folder, make_author, monkeypatch
+):
+    monkeypatch.setenv("TWIN_INSTRUCT_GENERATORS", "import=1")
+    authors = make_author("ann", make_folder({"one.md": "A text."}))
+    with (authors / "ann.yaml").open("a", encoding="utf-8") as file:
+        file.write("datasets:\n  - path: rows.jsonl\n")
+    tick(instance)
+    assert registered(instance) == []
+    (authors / "rows.jsonl").write_text("{}\n", encoding="utf-8")
+    tick(instance)
+    assert registered(instance) == ["ann"]
 
 
 @pytest.fixture
