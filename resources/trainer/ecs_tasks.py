@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from resources.trainer.training_jobs import Ending, passes
-from twin_assets.training.payload.__main__ import REFUSED
+from twin_assets.training.payload.exit_codes import REFUSED
 
 
 @dataclass(frozen=True)

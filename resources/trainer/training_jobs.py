@@ -11,7 +11,7 @@ from typing import Any
 
 from resources.trainer.aws import is_missing
 from resources.trainer.launch import attempt_of
-from twin_assets.training.payload.__main__ import REFUSED, STORAGE_EXIT_CODE
+from twin_assets.training.payload.exit_codes import REFUSED, STORAGE_EXIT_CODE
 
 LOG_GROUP = "/aws/sagemaker/TrainingJobs"
 CHECKPOINTS_IN_CONTAINER = "/opt/ml/checkpoints"

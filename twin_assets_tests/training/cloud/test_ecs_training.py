@@ -9,7 +9,7 @@ import pytest
 
 from resources.trainer.ecs import EcsTrainer
 from resources.trainer.ecs_tasks import TaskState, ecs_ending_of
-from twin_assets.training.payload.__main__ import STORAGE_EXIT_CODE
+from twin_assets.training.payload.exit_codes import STORAGE_EXIT_CODE
 from twin_assets.training.storage import verified_checkpoint
 from twin_assets_tests.cloud_server import BUCKET, REGION, Answer, error
 from twin_assets_tests.task_runner import TaskRunner

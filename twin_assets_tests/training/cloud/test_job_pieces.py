@@ -13,8 +13,8 @@ from resources.trainer.messages import JobMessageReader
 from resources.trainer.training_jobs import JobState, ending_of
 from twin_assets.training.estimating.architecture import architecture_of
 from twin_assets.training.hyperparameters import SFTHyperparameters
-from twin_assets.training.payload.__main__ import STORAGE_EXIT_CODE
 from twin_assets.training.payload.container import LONGEST_FAILURE, instructions, train_in_container
+from twin_assets.training.payload.exit_codes import STORAGE_EXIT_CODE
 from twin_assets.training.payload.pipes_s3 import ContinuingChannel
 from twin_assets.training.spec import TrainingError, TrainingSpec
 from twin_assets_tests.cloud_server import BUCKET, error, s3_error
