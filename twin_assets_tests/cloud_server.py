@@ -1,8 +1,8 @@
 """AWS on loopback: moto's server (S3, SageMaker, ECS, logs), and a gateway before it that every request passes.
 
-The gateway counts calls, answers with the faults that a test asks for, and adds what moto lacks of SageMaker: a name
-that is taken, a job that takes its time, a job that can be stopped. Clients are real boto3 ones, over HTTP. What runs
-the jobs stands in `job_runner`.
+The gateway counts calls, answers with the faults that a test asks for, and adds what moto lacks: of SageMaker a name
+that is taken, a job that takes its time, a job that can be stopped; of ECS a client token that is taken. Clients are
+real boto3 ones, over HTTP. What runs the jobs stands in `job_runner`.
 """
 
 import json
@@ -82,6 +82,8 @@ class Cloud:
     on_task: Callable[[str], None] = lambda _: None
     on_task_stop: Callable[[str], None] = lambda _: None
     lock: threading.RLock = field(default_factory=threading.RLock)
+    tokens: dict[str, tuple[bytes, Answer]] = field(default_factory=dict)
+    """What was asked for with a client token of ECS, and answered."""
 
     @property
     def url(self) -> str:
@@ -124,13 +126,29 @@ class Cloud:
         for fault in list(self.faults):
             if answer := fault(call):
                 return answer
-        answer = self._sagemaker(call, forward) if call.service == "sagemaker" else forward()
-        if answer.status == 200 and call.action == "RunTask":
-            self.on_task(json.loads(answer.body)["tasks"][0]["taskArn"])
+        if call.action == "RunTask":
+            answer = self._run_task(call, forward)
+        else:
+            answer = self._sagemaker(call, forward) if call.service == "sagemaker" else forward()
         if answer.status == 200 and call.action == "StopTask":
             self.on_task_stop(call.parameters["task"])
         hook = self.after.get(call.action)
         return (hook(call) if hook else None) or answer
+
+    def _run_task(self, call: Call, forward: Callable[[], Answer]) -> Answer:
+        token = call.parameters["clientToken"]
+        with self.lock:
+            if token not in self.tokens:
+                answer = forward()
+                if answer.status == 200:
+                    self.tokens[token] = (call.body, answer)
+                    self.on_task(json.loads(answer.body)["tasks"][0]["taskArn"])
+                return answer
+        asked, answer = self.tokens[token]
+        if asked == call.body:
+            return answer
+        arns = [task["taskArn"] for task in json.loads(answer.body)["tasks"]]
+        return Answer(400, json.dumps({"__type": "ConflictException", "message": "", "resourceIds": arns}).encode())
 
     def _sagemaker(self, call: Call, forward: Callable[[], Answer]) -> Answer:
         name = call.parameters.get("TrainingJobName", "")

@@ -1,12 +1,13 @@
 """The trainer that runs the payload as a task of an ECS cluster, through dagster-aws's Pipes client.
 
 ECS forgets a task an hour after its end and has no names for them; a task is found again by the handle that Dagster
-keeps, or by what it says it was started by, which follows from the spec.
+keeps, or by what it says it was started by, which follows from the spec. That is its client token, too: of two
+orchestrators that start it at once, the second is told of the task of the first.
 """
 
 import dagster as dg
 
-from resources.trainer.aws import aws_client, is_missing
+from resources.trainer.aws import aws_client, error_code
 from resources.trainer.contract import TrainingOutcome, outcome_of
 from resources.trainer.ecs_client import NotPlacedError, ReattachingECSClient
 from resources.trainer.ecs_tasks import EcsTasks, Place, TaskState, ecs_ending_of, run_task_request
@@ -14,7 +15,7 @@ from resources.trainer.ecs_watch import TaskWatch
 from resources.trainer.interrupts import capture_interrupts
 from resources.trainer.job_request import job_tags
 from resources.trainer.job_run import refusals_told
-from resources.trainer.launch import for_another_machine, job_name, launch_name
+from resources.trainer.launch import attempt_of, for_another_machine, job_name, last_attempt, launch_name
 from resources.trainer.log_lines import milliseconds_now
 from resources.trainer.reattaching import launched_before, record_launch, record_reattachment
 from resources.trainer.remote import RemoteTrainer
@@ -50,9 +51,8 @@ class EcsTrainer(RemoteTrainer):
         """Return the spec that a task which trains the same thing right now was started with, if there is one."""
         launch = launch_name(spec)
         with refusals_told(launch):
-            number = self._attempts(launch)
-            name = job_name(launch, number)
-            return self._folder(name).read_spec() if number and self._tasks().running(name) else None
+            name = job_name(launch, self._last_attempt(launch))
+            return self._folder(name).read_spec() if self._tasks().running(name) else None
 
     def train(self, context: dg.AssetExecutionContext, spec: TrainingSpec) -> TrainingOutcome:
         """Start a task for the spec, or take over the one that there is, and wait for its end.
@@ -60,51 +60,52 @@ class EcsTrainer(RemoteTrainer):
         Raises:
             dg.Failure: If the task cannot be started, or fails; it says whether a retry can help.
         """
+        from botocore.exceptions import ClientError
+
         launch = launch_name(spec)
         with refusals_told(launch), capture_interrupts():
-            number = self._attempts(launch)
-            task = self._to_take_over(context, job_name(launch, number)) if number else None
-            name = job_name(launch, number if task else number + 1)
-            return self._see_through(context, spec, name, task)
+            last = self._last_attempt(launch)
+            name, arn = self._to_take_over(context, launch, last) or (job_name(launch, last + 1), None)
+            try:
+                return self._see_through(context, spec, name, arn)
+            except ClientError as error:
+                # Another run was quicker: ECS tells its task.
+                arns = error.response.get("resourceIds")
+                if error_code(error) != "ConflictException" or not arns:
+                    raise
+                return self._see_through(context, spec, name, arns[0])
 
-    def _to_take_over(self, context: dg.AssetExecutionContext, name: str) -> TaskState | None:
-        """Return the task that this step is to wait for, None if it has to start one."""
+    def _to_take_over(self, context: dg.AssetExecutionContext, launch: str, last: int) -> tuple[str, str] | None:
+        """Return the name and the ARN of the task that this step is to wait for, None if it has to start one."""
         tasks = self._tasks()
         handle = launched_before(context, CLIENT)
-        if handle is not None and handle.extras.get("name") == name:
+        name = str(handle.extras.get("name")) if handle else ""
+        if handle is not None and attempt_of(launch, name) is not None:
             task = tasks.describe(handle.external_run_id)
             if task is not None and (not task.ended or task.succeeded):
-                record_reattachment(context, handle)
-                return task
+                return name, task.arn
+        name = job_name(launch, last)
         task = tasks.running(name)
-        if task is not None:
-            record_launch(context, CLIENT, task.arn, url=tasks.url(task.arn), details={"name": name})
-        return task
+        return (name, task.arn) if task else None
 
     def _see_through(
-        self, context: dg.AssetExecutionContext, spec: TrainingSpec, name: str, task: TaskState | None
+        self, context: dg.AssetExecutionContext, spec: TrainingSpec, name: str, arn: str | None
     ) -> TrainingOutcome:
+        """Start a task, or take over the one of an ARN, and wait for its end."""
         folder, tasks = self._folder(name), self._tasks()
         client = ReattachingECSClient(
             client=tasks.client,
             context_injector=self._context_injector(folder),
             message_reader=self._message_reader(folder),
             launched=lambda arn: record_launch(context, CLIENT, arn, url=tasks.url(arn), details={"name": name}),
-            wait=TaskWatch(
-                context,
-                tasks,
-                self.container,
-                self._patience(context),
-                self.poll_seconds,
-                since=milliseconds_now() if task else 0,
-            ).wait,
+            wait=lambda started: self._watch(context, started, since=milliseconds_now() if arn else 0).wait(),
         )
-        if task is None:
+        if arn is None:
             folder.write_spec(for_another_machine(spec, context.log), self.output_kms_key)
         else:
-            context.log.info(f"The task {task.arn} is {task.status} already: this run waits for it, and starts none.")
+            self._reattach(context, name, arn)
         try:
-            if task is None:
+            if arn is None:
                 invocation = client.run(
                     context=context.op_execution_context,
                     run_task_params=run_task_request(
@@ -116,7 +117,7 @@ class EcsTrainer(RemoteTrainer):
                     ),
                 )
             else:
-                invocation = client.wait_for(context.op_execution_context, task.description, self.cluster)
+                invocation = client.wait_for(context.op_execution_context, arn, self.cluster)
         except NotPlacedError as error:
             raise dg.Failure(description=str(error), metadata={"job": name}, allow_retries=True) from error
         except RuntimeError as error:
@@ -139,20 +140,29 @@ class EcsTrainer(RemoteTrainer):
             allow_retries=ending.retry_helps,
         )
 
-    def _attempts(self, launch: str) -> int:
-        """Return how many tasks were prepared for a launch: the folders beside them tell."""
-        from botocore.exceptions import ClientError
+    def _reattach(self, context: dg.AssetExecutionContext, name: str, arn: str) -> None:
+        handle = launched_before(context, CLIENT)
+        if handle is not None and handle.external_run_id == arn:
+            record_reattachment(context, handle)
+        else:
+            record_launch(context, CLIENT, arn, url=self._tasks().url(arn), details={"name": name})
+        context.log.info(f"The task {arn} is there already: this run waits for it, and starts none.")
 
-        number = 0
-        while True:
-            folder = self._folder(job_name(launch, number + 1))
-            try:
-                folder.client.head_object(Bucket=folder.bucket, Key=f"{folder.key}/spec.json")
-            except ClientError as error:
-                if is_missing(error):
-                    return number
-                raise
-            number += 1
+    def _watch(self, context: dg.AssetExecutionContext, arn: str, *, since: int) -> TaskWatch:
+        tasks = self._tasks()
+        return TaskWatch(
+            context=context,
+            name=arn,
+            url=tasks.url(arn),
+            patience=self._patience(context),
+            poll_seconds=self.poll_seconds,
+            tasks=tasks,
+            container=self.container,
+            since=since,
+        )
+
+    def _last_attempt(self, launch: str) -> int:
+        return last_attempt(aws_client("s3", self.region), self.launches_uri, launch)
 
     def _tasks(self) -> EcsTasks:
         return EcsTasks(aws_client("ecs", self.region), self.cluster)

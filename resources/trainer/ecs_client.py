@@ -52,15 +52,13 @@ class ReattachingECSClient(PipesECSClient):
         self._refuse_failure()
         return invocation
 
-    def wait_for(
-        self, context: dg.OpExecutionContext, task: Mapping[str, Any], cluster: str
-    ) -> PipesClientCompletedInvocation:
+    def wait_for(self, context: dg.OpExecutionContext, arn: str, cluster: str) -> PipesClientCompletedInvocation:
         """Wait for the end of a task that another run started, and hear its messages from the first.
 
         Raises:
             RuntimeError: If a container of it failed.
         """
-        response: Any = {"tasks": [task]}
+        response: Any = {"tasks": [{"taskArn": arn}]}
         with dg.open_pipes_session(
             context=context, context_injector=self._context_injector, message_reader=self._message_reader
         ) as session:

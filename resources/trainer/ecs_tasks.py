@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from resources.trainer.training_jobs import Ending, passes
-from twin_assets.training.payload.__main__ import REFUSED
+from twin_assets.training.payload.exit_codes import REFUSED
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,8 @@ def run_task_request(
 
     Args:
         place: Where to run.
-        name: What the task says it was started by.
+        name: What the task says it was started by. Two requests with one name start one task, for 24 hours at most
+            (ECS API reference, "Ensuring idempotency").
         spec_uri: Address of the spec, the payload's argument.
         hub_offline: Whether the payload may download nothing from a model hub.
         tags: Tags of the task beside those of the settings.
@@ -83,6 +84,7 @@ def run_task_request(
         "taskDefinition": place.task_definition,
         "count": 1,
         "startedBy": name,
+        "clientToken": name,
         "overrides": {"containerOverrides": [container]},
         "tags": [{"key": key, "value": value} for key, value in {**place.tags, **tags}.items()],
     }

@@ -4,10 +4,11 @@ An error of this process, or a service that is away for too long, leaves the job
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from dataclasses import dataclass
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 import dagster as dg
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_delay, wait_exponential_jitter
@@ -15,7 +16,6 @@ from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_de
 from resources.trainer.aws import error_code, will_pass
 from resources.trainer.interrupts import pause
 from resources.trainer.log_lines import JobLog
-from resources.trainer.training_jobs import JobState, TrainingJobs, ending_of
 
 LONGEST_PAUSE = 60.0
 """Seconds between two tries of a call that a service does not answer."""
@@ -23,11 +23,9 @@ LONGEST_PAUSE = 60.0
 LOOKS_FOR_LATE_LINES = 3
 """How often the log is looked at after the end: CloudWatch is some seconds behind."""
 
-SECONDS_TO_STOP = 120.0
-"""How long a cancelled run waits to see that its job is being stopped."""
-
 SECONDS_TO_APPEAR = 60.0
-"""How long a job that was just created may be unknown: answers of AWS are not always of the same moment."""
+"""How long a job that was just created may be unknown: answers of AWS are not always of the same moment (for ECS, its
+API reference says so of RunTask)."""
 
 T = TypeVar("T")
 
@@ -60,94 +58,79 @@ class Patience:
         self.log.warning(f"AWS does not answer ({error}): asked again, for {self.seconds / 60:.0f} minutes at most.")
 
 
-@dataclass
-class JobWatch:
-    """Waits for one training job."""
+class State(Protocol):
+    """What state a job is in."""
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more will come."""
+
+
+S = TypeVar("S", bound=State)
+
+
+@dataclass(kw_only=True)
+class Watch(ABC, Generic[S]):
+    """Waits for one job: its states and the lines of its log reach the run."""
+
+    service: ClassVar[str]
 
     context: dg.AssetExecutionContext
-    jobs: TrainingJobs
     name: str
-    log: JobLog
+    """What the service knows the job by."""
+    url: str
+    """Its address in the console."""
     patience: Patience
     poll_seconds: float
-    _told: int = field(default=0, init=False)
+    log: JobLog | None = None
 
-    def wait(self) -> JobState:
+    def wait(self) -> S:
         """Return the state that the job ended in.
 
         Raises:
-            dg.Failure: If it is no longer there.
+            dg.Failure: If the service does not know it, for longer than a new one may be unknown.
         """
-        began = time.monotonic()
+        seen = time.monotonic()
         while True:
-            state = self._ask(lambda: self.jobs.describe(self.name))
+            state = self._ask(self._describe)
             if state:
+                seen = time.monotonic()
                 self._tell(state)
                 if state.ended:
                     self._tell_late_lines()
                     return state
-            elif time.monotonic() - began > SECONDS_TO_APPEAR:
+            elif time.monotonic() - seen > SECONDS_TO_APPEAR:
                 raise dg.Failure(
-                    description=f"SageMaker does not know the job {self.name} any more: start the build again.",
+                    description=f"{self.service} does not know {self.name} any more: start the build again.",
                     allow_retries=True,
                 )
             self._tell_lines()
             pause(self.poll_seconds)
 
-    def stop(self) -> None:
-        """End the job, and wait until SageMaker has begun to."""
-        self.context.log.warning(f"The run was cancelled: the training job {self.name} is stopped.")
-        self._ask(lambda: self.jobs.stop(self.name))
-        until = time.monotonic() + SECONDS_TO_STOP
-        while time.monotonic() < until:
-            state = self._ask(lambda: self.jobs.describe(self.name))
-            if state is None or state.ended or state.status == "Stopping":
-                self.context.log.info(f"{self.name}: {state.status if state else 'was never created'}")
-                return
-            time.sleep(self.poll_seconds)
-        self.context.log.error(f"{self.name} does not stop: stop it at {self.jobs.url(self.name)}.")
+    @abstractmethod
+    def _describe(self) -> S | None:
+        """Return the state of the job, None if the service does not know it."""
 
-    def failure(self, state: JobState) -> dg.Failure:
-        """Return the failure that an unsuccessful end of the job is, with what a person needs to look into it."""
-        ending = ending_of(state)
-        return dg.Failure(
-            description=ending.description,
-            metadata=failure_metadata(state, self.jobs.url(state.name), self.log.tail()),
-            allow_retries=ending.retry_helps,
-        )
+    @abstractmethod
+    def _tell(self, state: S) -> None:
+        """Tell the run what is new of a state."""
 
     def _ask(self, call: Callable[[], T]) -> T:
-        with refusals_told(self.name, goes_on_at=self.jobs.url(self.name)):
+        with refusals_told(self.name, goes_on_at=self.url):
             return self.patience.ask(call)
 
-    def _tell(self, state: JobState) -> None:
-        for _, status, message in state.transitions[self._told :]:
-            self.context.log.info(f"{self.name}: {status}{f' - {message}' if message else ''}")
-        self._told = max(self._told, len(state.transitions))
-
-    def _tell_lines(self) -> None:
-        if lines := self.log.new_lines():
+    def _tell_lines(self) -> bool:
+        """Tell the run what is new in the log, and return whether there was anything."""
+        lines = self.log.new_lines() if self.log else []
+        if lines:
             self.context.log.info("\n".join(lines))
+        return bool(lines)
 
     def _tell_late_lines(self) -> None:
-        for look in range(LOOKS_FOR_LATE_LINES):
-            lines = self.log.new_lines()
-            if lines:
-                self.context.log.info("\n".join(lines))
-            elif self.log.seen and look:
+        for look in range(LOOKS_FOR_LATE_LINES if self.log else 0):
+            if not self._tell_lines() and look and self.log and self.log.seen:
                 return
             pause(self.poll_seconds)
-
-
-def failure_metadata(state: JobState, url: str, tail: list[str]) -> Mapping[str, Any]:
-    """Return what is shown of a job that failed."""
-    return {
-        "job": state.name,
-        "status": f"{state.status} ({state.secondary})",
-        "reason": state.reason or "none given",
-        "console": dg.MetadataValue.url(url),
-        **({"log_tail": dg.MetadataValue.md("```\n" + "\n".join(tail) + "\n```")} if tail else {}),
-    }
 
 
 @contextmanager

@@ -43,6 +43,19 @@ def attempt_of(launch: str, job: str) -> int | None:
     return int(found[1]) if found else None
 
 
+def last_attempt(client: Any, launches_uri: str, launch: str) -> int:
+    """Return the number of the last job of a launch that left anything behind, 0 if none did.
+
+    The first ones may be gone: what is old is removed, folder by folder, or by a life-cycle rule.
+    """
+    bucket, key = bucket_and_key(launches_uri)
+    root = f"{key}/" if key else ""
+    pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=f"{root}{launch}-", Delimiter="/")
+    folders = [item["Prefix"] for page in pages for item in page.get("CommonPrefixes", ())]
+    numbers = [attempt_of(launch, folder.removeprefix(root).rstrip("/")) for folder in folders]
+    return max((number for number in numbers if number), default=0)
+
+
 @dataclass(frozen=True)
 class LaunchFolder:
     """The folder beside one job."""

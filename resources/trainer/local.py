@@ -14,7 +14,7 @@ from pydantic import Field
 from resources.trainer.contract import Trainer, TrainingOutcome, outcome_of
 from twin_assets.failures import RETRY_CAN_HELP
 from twin_assets.settings import PROJECT_ROOT, Settings
-from twin_assets.training.payload.__main__ import STORAGE_EXIT_CODE
+from twin_assets.training.payload.exit_codes import STORAGE_EXIT_CODE
 from twin_assets.training.spec import TrainingSpec
 
 PAYLOAD = (sys.executable, "-m", "twin_assets.training.payload")

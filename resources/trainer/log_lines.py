@@ -46,7 +46,7 @@ class JobLog:
         lines: list[str] = []
         try:
             for stream in self._streams():
-                lines += self._read(stream)
+                self._read(stream, lines)
         except (ClientError, BotoCoreError) as error:
             if not is_missing(error) and not will_pass(error):
                 # Who may start a job may not be allowed to read its log. That is said once; the job goes on.
@@ -76,9 +76,9 @@ class JobLog:
         answer = self.client.describe_log_streams(logGroupName=self.group, logStreamNamePrefix=self.prefix)
         return sorted(stream["logStreamName"] for stream in answer["logStreams"])
 
-    def _read(self, stream: str) -> list[str]:
+    def _read(self, stream: str, lines: list[str]) -> None:
+        """Append what is new to `lines`, page by page: a page is not told twice, if a later one does not come."""
         label = stream.removeprefix(self.prefix).strip("/") or stream
-        lines: list[str] = []
         for _ in range(MOST_PAGES):
             token = self._tokens.get(stream)
             place = {"nextToken": token} if token else {"startTime": self.since}
@@ -90,4 +90,3 @@ class JobLog:
             # The same token again means the end of what is there.
             if not answer["events"] or answer["nextForwardToken"] == token:
                 break
-        return lines

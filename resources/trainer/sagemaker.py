@@ -11,11 +11,12 @@ from resources.trainer.aws import aws_client, error_code
 from resources.trainer.contract import TrainingOutcome, outcome_of
 from resources.trainer.interrupts import INTERRUPTIONS, capture_interrupts, pause
 from resources.trainer.job_request import Machine, job_tags, training_job_request
-from resources.trainer.job_run import JobWatch, Patience, refusals_told
+from resources.trainer.job_run import Patience, refusals_told
 from resources.trainer.launch import attempt_of, for_another_machine, job_name, launch_name
 from resources.trainer.log_lines import JobLog, milliseconds_now
 from resources.trainer.reattaching import launched_before, record_launch, record_reattachment
 from resources.trainer.remote import RemoteTrainer
+from resources.trainer.sagemaker_watch import JobWatch
 from resources.trainer.training_jobs import LOG_GROUP, JobState, TrainingJobs
 from twin_assets.settings import Settings
 from twin_assets.training.estimating.prices import read_prices
@@ -113,7 +114,15 @@ class SageMakerTrainer(RemoteTrainer):
         name = taken.name if taken else new_name
         folder = self._folder(name)
         log = JobLog(aws_client("logs", self.region), LOG_GROUP, f"{name}/", since=milliseconds_now() if taken else 0)
-        watch = JobWatch(context, jobs, name, log, patience, self.poll_seconds)
+        watch = JobWatch(
+            context=context,
+            name=name,
+            url=jobs.url(name),
+            patience=patience,
+            poll_seconds=self.poll_seconds,
+            log=log,
+            jobs=jobs,
+        )
         with dg.open_pipes_session(
             context=context.op_execution_context,
             context_injector=self._context_injector(folder),

@@ -11,7 +11,7 @@ from typing import Any
 
 from resources.trainer.aws import is_missing
 from resources.trainer.launch import attempt_of
-from twin_assets.training.payload.__main__ import REFUSED, STORAGE_EXIT_CODE
+from twin_assets.training.payload.exit_codes import REFUSED, STORAGE_EXIT_CODE
 
 LOG_GROUP = "/aws/sagemaker/TrainingJobs"
 CHECKPOINTS_IN_CONTAINER = "/opt/ml/checkpoints"
@@ -20,7 +20,18 @@ EXIT_CODE = re.compile(r"exit code: (\d+)\.?$")
 """How SageMaker tells, at the end of a reason, what the container ended with."""
 
 FIRST_SIGNAL = 128
-"""A container that signal N ended has this and N as its exit code: 137 if it was killed, 143 if it was told to end."""
+"""A container that signal N ended has this and N as its exit code: 143 if it was told to end."""
+
+KILLED = FIRST_SIGNAL + 9
+"""SageMaker starts a job again by itself if its machine was taken away. One that failed with this was most likely
+killed by the system for want of memory, of which it can leave no word."""
+
+NOT_AGAIN = {
+    REFUSED: "The payload refused to train: {reason}",
+    KILLED: "The container was killed ({reason}), most likely because the memory of the machine, not of its GPUs, did "
+    "not suffice: take a TWIN_TRAINER_INSTANCE_TYPE with more. The next build goes on from the last checkpoint.",
+}
+"""What exit codes of a job mean that come again."""
 
 
 @dataclass(frozen=True)
@@ -105,8 +116,8 @@ def ending_of(job: JobState) -> Ending:
     if reason.startswith("ClientError"):
         return Ending(f"SageMaker could not start the container: {reason}", retry_helps=False)
     code = int(found[1]) if (found := EXIT_CODE.search(reason)) else None
-    if code == REFUSED:
-        return Ending(f"The payload refused to train: {reason}", retry_helps=False)
+    if code in NOT_AGAIN:
+        return Ending(NOT_AGAIN[code].format(reason=reason), retry_helps=False)
     # What begins otherwise than with AlgorithmError is SageMaker's own trouble, or missing capacity.
     may_pass = passes(code) if code is not None else not reason.startswith("AlgorithmError")
     return Ending(f"The job failed: {reason}", retry_helps=may_pass)

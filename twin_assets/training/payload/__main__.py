@@ -3,9 +3,8 @@
 SPEC is a file or an address such as s3://bucket/spec.json; without it, or with the word `train`, the program is the
 container of a SageMaker training job and finds its instructions there.
 
-Exit codes: 0 for a checkpoint that is in its place; 2 for a spec, dataset or result that was refused with a reason,
-where a retry cannot help; 75 for a store that is away, where one can; anything else is a fault of the program or the
-machine.
+Exit codes: 0 for a checkpoint that is in its place, or one of `exit_codes`; anything else is a fault of the program or
+the machine.
 """
 
 import argparse
@@ -21,6 +20,7 @@ from twin_assets.errors import UserError
 from twin_assets.training.chat_template import CHAT_TEMPLATES
 from twin_assets.training.manifest import Manifest
 from twin_assets.training.payload.container import TRAIN, Refuse, train_in_container
+from twin_assets.training.payload.exit_codes import REFUSED, STORAGE_EXIT_CODE
 from twin_assets.training.payload.launcher import ConsoleLauncher, Launcher, open_launcher
 from twin_assets.training.payload.places import CHECKPOINTS_VARIABLE, brought_here, spec_at_hand, with_checkpoints
 from twin_assets.training.payload.processes import (
@@ -37,10 +37,6 @@ from twin_assets.training.payload.processes import (
 from twin_assets.training.payload.rows import patience_of, read_rows, read_rows_for_choosing
 from twin_assets.training.spec import TrainingError, TrainingSpec
 from twin_assets.training.storage import StoreAwayError, local_folder
-
-REFUSED = 2
-STORAGE_EXIT_CODE = 75
-"""EX_TEMPFAIL of sysexits.h. A training that was under way then goes on from its last checkpoint on the way."""
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -15,6 +15,7 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 
+from twin_assets.training.payload.exit_codes import REFUSED
 from twin_assets.training.spec import TrainingError
 
 TRAIN = "train"
@@ -52,7 +53,7 @@ def train_in_container(train: Callable[[str, Refuse], int]) -> int:
         return train(spec, _refuse)
     except TrainingError as error:
         _refuse(str(error))
-        return 2
+        return REFUSED
     except Exception as error:  # noqa: BLE001 - whatever it is, the job's description is to name it
         traceback.print_exc()
         write_failure(f"{type(error).__name__}: {error}")

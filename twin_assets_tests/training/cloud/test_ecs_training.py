@@ -7,11 +7,13 @@ import time
 
 import pytest
 
+from resources.trainer import job_run
 from resources.trainer.ecs import EcsTrainer
 from resources.trainer.ecs_tasks import TaskState, ecs_ending_of
-from twin_assets.training.payload.__main__ import STORAGE_EXIT_CODE
+from resources.trainer.launch import launch_name
+from twin_assets.training.payload.exit_codes import STORAGE_EXIT_CODE
 from twin_assets.training.storage import verified_checkpoint
-from twin_assets_tests.cloud_server import BUCKET, REGION, Answer, error
+from twin_assets_tests.cloud_server import BUCKET, REGION, Answer, error, s3_error
 from twin_assets_tests.task_runner import TaskRunner
 from twin_assets_tests.training.cloud.orchestrator import failure_of, log_of
 
@@ -62,6 +64,10 @@ def make_task(make_training):
         return training
 
     return make
+
+
+def started_by(cloud):
+    return [call.parameters["startedBy"] for call in cloud.calls if call.action == "RunTask"]
 
 
 def test_a_task_trains_the_spec_on_the_gpus_it_asks_for(make_task, runner, cloud):
@@ -123,7 +129,87 @@ def test_credentials_that_end_while_a_task_runs_leave_it_to_the_next_build(make_
     failure = failure_of(training.run())
 
     assert "and the job goes on: The security token is expired. Renew the credentials" in failure.description
+    cloud.faults.clear()
+    runner.hold.set()
+    result = training.run()
+    assert result.success, training.log(result)
     assert cloud.count("RunTask") == 1
+
+
+def test_a_task_is_found_again_although_the_folder_of_an_older_one_is_gone(make_task, runner, cloud):
+    training, s3 = make_task(), cloud.client("s3")
+    older = {"Bucket": BUCKET, "Key": f"launches/{launch_name(training.spec)}-1/spec.json"}
+    s3.put_object(**older, Body=b"{}")
+    runner.hold = threading.Event()
+    expired = error("ExpiredTokenException", "The security token is expired")
+    cloud.faults.append(lambda call: expired if call.action == "DescribeTasks" else None)
+    assert not training.run().success
+    s3.delete_object(**older)
+    cloud.faults.clear()
+    runner.hold.set()
+    result = training.run()
+
+    assert result.success, training.log(result)
+    assert started_by(cloud) == [f"{launch_name(training.spec)}-2"]
+
+
+def test_a_step_that_is_tried_again_takes_over_its_task_although_its_folder_is_gone(make_task, runner, cloud):
+    training, refused = make_task(), []
+    training.retries = 1
+
+    def refuse_once(call):
+        asked = call.action == "GET" and call.path.endswith("/manifest.json") and runner.started
+        if refused or not asked or cloud.task(runner.started[0]).last_status != "STOPPED":
+            return None
+        refused.append(call)
+        key = f"launches/{launch_name(training.spec)}-1/spec.json"
+        cloud.client("s3").delete_object(Bucket=BUCKET, Key=key)
+        return s3_error("AccessDenied", 403)
+
+    cloud.faults.append(refuse_once)
+    result = training.run(force=True)
+
+    assert refused
+    assert result.success, training.log(result)
+    assert len(started_by(cloud)) == 1
+    assert "[pipes] Reattached to" in training.log(result)
+
+
+def test_two_orchestrators_at_once_start_one_task(make_task, runner, cloud):
+    training, both = make_task(), threading.Barrier(2)
+
+    def wait_for_the_other(call):
+        # Both have looked for a task by now.
+        if call.action == "PUT" and call.path.endswith("/spec.json"):
+            both.wait(timeout=60)
+
+    cloud.faults.append(wait_for_the_other)
+    other = training.start()
+    result = training.run()
+    output, _ = other.communicate(timeout=60)
+
+    assert result.success, training.log(result)
+    assert other.returncode == 0, output
+    assert len(set(started_by(cloud))) == 1
+    assert len(runner.started) == 1
+
+
+def test_a_task_that_is_not_visible_at_once_is_waited_for(make_task, runner, cloud):
+    training, answers = make_task(), [Answer(200, b'{"tasks": [], "failures": []}')] * 2
+    cloud.faults.append(lambda call: answers.pop() if answers and call.action == "DescribeTasks" else None)
+    result = training.run()
+
+    assert not answers
+    assert result.success, training.log(result)
+
+
+def test_a_task_that_stays_unknown_is_not_waited_for(make_task, runner, cloud, monkeypatch):
+    monkeypatch.setattr(job_run, "SECONDS_TO_APPEAR", 0.1)
+    unknown = Answer(200, b'{"tasks": [], "failures": []}')
+    cloud.faults.append(lambda call: unknown if call.action == "DescribeTasks" else None)
+    failure = failure_of(make_task().run())
+
+    assert failure.description.startswith("ECS does not know arn:")
 
 
 def test_what_the_payload_refuses_in_a_task_is_not_tried_again(make_task, runner, cloud):

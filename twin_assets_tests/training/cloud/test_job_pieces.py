@@ -13,8 +13,8 @@ from resources.trainer.messages import JobMessageReader
 from resources.trainer.training_jobs import JobState, ending_of
 from twin_assets.training.estimating.architecture import architecture_of
 from twin_assets.training.hyperparameters import SFTHyperparameters
-from twin_assets.training.payload.__main__ import STORAGE_EXIT_CODE
 from twin_assets.training.payload.container import LONGEST_FAILURE, instructions, train_in_container
+from twin_assets.training.payload.exit_codes import STORAGE_EXIT_CODE
 from twin_assets.training.payload.pipes_s3 import ContinuingChannel
 from twin_assets.training.spec import TrainingError, TrainingSpec
 from twin_assets_tests.cloud_server import BUCKET, error, s3_error
@@ -64,7 +64,7 @@ def test_the_key_that_is_set_encrypts_the_spec_which_may_hold_a_password(cloud):
         ("Failed", "Failed", "AlgorithmError: KeyError: 'x', exit code: 1.", False),
         ("Failed", "Failed", "AlgorithmError: the container failed", False),
         ("Failed", "Failed", f"AlgorithmError: S3 is away, exit code: {STORAGE_EXIT_CODE}", True),
-        ("Failed", "Failed", "AlgorithmError: , exit code: 137", True),
+        ("Failed", "Failed", "AlgorithmError: , exit code: 137", False),
         ("Failed", "Failed", "AlgorithmError: , exit code: 143", True),
         ("Failed", "Failed", "AlgorithmError: CUDA out of memory, exit code: 1", False),
         ("Failed", "Failed", "ClientError: Cannot pull the image", False),
@@ -104,6 +104,19 @@ def test_every_line_of_a_log_is_told_once_and_one_that_is_not_there_yet_is_waite
     stream("three")
     assert log.new_lines() == ["[algo-1] three"]
     assert log.tail(2) == ["two", "three"]
+
+
+def test_a_page_of_a_log_that_does_not_come_costs_none_of_the_lines_before_it(cloud, stream):
+    stream("one", "two")
+    log = JobLog(cloud.client("logs", behind=False), "group", "job/")
+    throttled = error("ThrottlingException", "Rate exceeded")
+    cloud.faults.append(
+        lambda call: throttled if call.action == "GetLogEvents" and "nextToken" in call.parameters else None
+    )
+    assert log.new_lines() == ["[algo-1] one", "[algo-1] two"]
+    cloud.faults.clear()
+    stream("three")
+    assert log.new_lines() == ["[algo-1] three"]
 
 
 def test_a_log_that_may_not_be_read_is_said_once_and_the_job_goes_on(cloud):

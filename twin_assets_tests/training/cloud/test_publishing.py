@@ -11,7 +11,7 @@ import pytest
 from resources.trainer import LocalTrainer
 from twin_assets.failures import telling_failures
 from twin_assets.training.compute import Saving
-from twin_assets.training.payload.__main__ import REFUSED, STORAGE_EXIT_CODE
+from twin_assets.training.payload.exit_codes import REFUSED, STORAGE_EXIT_CODE
 from twin_assets.training.storage import holds_files, verified_checkpoint
 from twin_assets_tests.cloud_server import BUCKET, s3_error
 from twin_assets_tests.training.conftest import spec_for, start

@@ -115,6 +115,24 @@ def test_a_finished_training_that_is_forced_is_done_anew_from_nothing(make_train
     assert len({cloud.job(name).checkpoint_config["S3Uri"] for name in runner.started}) == 2
 
 
+def test_an_interruption_after_the_end_of_a_job_ends_the_run_all_the_same(make_training, runner, cloud):
+    training = make_training()
+
+    def interrupt(call):
+        asked = call.action == "GET" and call.path.endswith("/manifest.json") and runner.started
+        if asked and cloud.job(runner.started[0]).training_job_status == "Completed":
+            cloud.faults.clear()
+            os.kill(os.getpid(), signal.SIGINT)
+
+    cloud.faults.append(interrupt)
+    result = training.run()
+
+    assert not cloud.faults, "it came while the checkpoint was verified"
+    (event,) = [event for event in result.all_node_events if event.is_step_failure]
+    assert "DagsterExecutionInterruptedError" in event.step_failure_data.error.to_string()
+    assert not cloud.count("StopTrainingJob")
+
+
 def test_cancelling_a_run_stops_its_job(make_training, runner, cloud):
     training = make_training()
     runner.hold = threading.Event()

@@ -1,5 +1,6 @@
 """Training jobs: real payloads, real HTTP, an emulated SageMaker; what is asked for, told, refused and tried again."""
 
+import signal
 import threading
 import time
 
@@ -172,7 +173,7 @@ def test_a_job_that_crashed_is_tried_again_with_the_checkpoints_of_the_first(mak
     def kill_once(call):
         if call.action == "DescribeTrainingJob" and runner.started and not killed:
             killed.append(runner.started[0])
-            runner.process_of(killed[0]).kill()
+            runner.process_of(killed[0]).send_signal(signal.SIGABRT)
 
     cloud.faults.append(kill_once)
     result = training.run()
