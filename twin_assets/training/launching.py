@@ -12,6 +12,7 @@ from resources.estimator import Estimator
 from resources.tracker import Tracker
 from resources.trainer import Trainer, TrainingOutcome
 from twin_assets.reporting import data_version, picture, readable
+from twin_assets.training.dataset_hashes import dataset_hashes
 from twin_assets.training.defaults import Kind, Resolved
 from twin_assets.training.plots import loss_curve
 from twin_assets.training.spec import TrainingSpec
@@ -68,6 +69,7 @@ def train(
     """
     # Before anything is started or paid for.
     context.add_output_metadata(estimator.check(context, spec))
+    spec = spec.model_copy(update={"dataset_hashes": dataset_hashes(spec.dataset_uri)})
     # A job that is under way logs to the run it was started with.
     job = trainer.under_way(spec)
     run_id = job.tracking.run_id if job and job.tracking else open_run()
