@@ -83,7 +83,7 @@ def test_a_training_is_launched_with_the_hashes_of_its_dataset(datasets):
 
     @dg.asset
     def checkpoint(context: dg.AssetExecutionContext) -> None:
-        train(context, spec, trainer, estimator, tracker, open_run=lambda: "run")
+        train(context, spec, trainer, estimator, tracker, open_run=lambda: "run", resume_run=str)
 
     dg.materialize([checkpoint], raise_on_error=False)
     (asked,) = launched
@@ -101,7 +101,7 @@ def test_that_mlflow_is_away_does_not_hide_why_a_training_failed():
 
     @dg.asset
     def checkpoint(context: dg.AssetExecutionContext) -> None:
-        train(context, SPEC, trainer, estimator, tracker, open_run=lambda: "run")
+        train(context, SPEC, trainer, estimator, tracker, open_run=lambda: "run", resume_run=str)
 
     with dg.DagsterInstance.ephemeral() as instance:
         result = dg.materialize([checkpoint], instance=instance, raise_on_error=False)
