@@ -60,8 +60,13 @@ def open_or_resume_stage(
     began = tracker.interrupted_run(author, tag="spec_hash", value=spec_hash)
     if began is None:
         return open_stage(context, tracker, stage, author=author, tags={**tags, "spec_hash": spec_hash}, inputs=inputs)
-    tracker.resume_stage(began, build_of=author or _author_of_the_run(context), dagster_run=context.run_id)
+    resume_stage(context, tracker, began, author=author)
     return began
+
+
+def resume_stage(context: dg.AssetExecutionContext, tracker: Tracker, run_id: str, *, author: str | None) -> None:
+    """Make an MLflow run that another build began a stage of this one."""
+    tracker.resume_stage(run_id, build_of=author or _author_of_the_run(context), dagster_run=context.run_id)
 
 
 @contextmanager

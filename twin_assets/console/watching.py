@@ -15,7 +15,7 @@ from dagster._utils.interrupts import raise_interrupts_as
 from twin_assets.console.runs import end_killed_runs, place_in, who_is_in
 from twin_assets.failures import trouble_of_record
 
-INTERRUPTED = DagsterExecutionInterruptedError.__name__
+INTERRUPTIONS = {DagsterExecutionInterruptedError.__name__, KeyboardInterrupt.__name__}
 KEPT = "what was finished is kept, and the next build goes on from there."
 
 SECONDS_BETWEEN_LOOKS = 1.0
@@ -37,7 +37,12 @@ class RunWatch:
         self._complaints: dict[str, str] = {}
 
     def hear(self, entry: dg.EventLogEntry) -> None:
-        """Take note of an event, and let a step that has to wait do so here, where it can be interrupted."""
+        """Take note of an event, and let a step that has to wait do so here, where it can be interrupted.
+
+        Raises:
+            DagsterExecutionInterruptedError: If somebody interrupted a step: who presses Ctrl-C means the whole run.
+                Where a step has a retry policy, Dagster sees no more than a failure of it, and would go on.
+        """
         event = entry.dagster_event
         if event:
             self._events.append(event)
@@ -46,6 +51,8 @@ class RunWatch:
                 self._tell_of_the_retry(event)
             if event.event_type == DagsterEventType.ENGINE_EVENT and "pool" in event.engine_event_data.metadata:
                 self._wait(str(event.step_key), event.engine_event_data)
+            if _was_interrupted(event):
+                raise DagsterExecutionInterruptedError
         elif entry.step_key and int(entry.level) >= logging.ERROR:
             self._complaints[entry.step_key] = entry.user_message
 
@@ -76,13 +83,11 @@ class RunWatch:
         """Yield why each step failed: what its payload complained of, or the innermost error."""
         for event in self._events:
             if event.is_step_failure:
-                error = innermost = event.step_failure_data.error
-                while innermost and innermost.cause:
-                    innermost = innermost.cause
-                if innermost and innermost.cls_name == INTERRUPTED:
+                if _was_interrupted(event):
                     reason = f"it was interrupted; {KEPT}"
                 else:
-                    reason = self._complaints.get(str(event.step_key)) or trouble_of_record(error).sentence
+                    sentence = trouble_of_record(event.step_failure_data.error).sentence
+                    reason = self._complaints.get(str(event.step_key)) or sentence
                 yield f"{event.step_key}: {reason}"
         if self.interrupted and not self.failed:
             yield f"The build was interrupted; {KEPT}"
@@ -109,3 +114,11 @@ class RunWatch:
             while not place_in(self._instance, pool, run_id=self._run_id, step=step):
                 time.sleep(SECONDS_BETWEEN_LOOKS)
                 end_killed_runs(self._instance, self._notice)
+
+
+def _was_interrupted(event: dg.DagsterEvent) -> bool:
+    """Return whether a step failed because somebody interrupted it, whatever was made of that on the way."""
+    error = event.step_failure_data.error if event.is_step_failure else None
+    while error and error.cls_name not in INTERRUPTIONS:
+        error = error.cause
+    return error is not None

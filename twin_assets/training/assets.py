@@ -82,26 +82,25 @@ def base_model(
     # Named by its content: a run that takes over what a killed one began finds the same corpus at the same place.
     corpus_name = f"{CORPUS}{version[:12]}"
     dataset = artifacts.path(corpus_name)
-    try:
-        dataset.mkdir(parents=True, exist_ok=True)
-        write_rows(dataset / "train.parquet", corpus)
-        spec = TrainingSpec(
-            stage="pretrain",
-            author=None,
-            base_model=None,
-            base_model_version=None,
-            dataset_uri=artifacts.address(corpus_name),
-            dataset_version=version,
-            output_uri=address,
-            hyperparameters=hyperparameters_of(config, PretrainHyperparameters),
-            seed=project.seed,
-            chat_template=project.template.name,
-            chat_template_hash=project.template.hash,
-            code_version=PAYLOAD_VERSION,
-        )
-        outcome, run_id = train_or_reuse(context, spec, trainer, estimator, tracker, force=config.force)
-    finally:
-        remove_folder(artifacts.address(corpus_name))
+    dataset.mkdir(parents=True, exist_ok=True)
+    write_rows(dataset / "train.parquet", corpus)
+    spec = TrainingSpec(
+        stage="pretrain",
+        author=None,
+        base_model=None,
+        base_model_version=None,
+        dataset_uri=artifacts.address(corpus_name),
+        dataset_version=version,
+        output_uri=address,
+        hyperparameters=hyperparameters_of(config, PretrainHyperparameters),
+        seed=project.seed,
+        chat_template=project.template.name,
+        chat_template_hash=project.template.hash,
+        code_version=PAYLOAD_VERSION,
+    )
+    outcome, run_id = train_or_reuse(context, spec, trainer, estimator, tracker, force=config.force)
+    # Not after a failure: a job that goes on without this run, or is waited for by the next, still has to read it.
+    remove_folder(artifacts.address(corpus_name))
     metrics = outcome.manifest.metrics
     authors = {document.author for document in corpus}
     reference = BaseModelRef(

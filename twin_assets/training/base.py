@@ -5,22 +5,27 @@ from pathlib import Path
 
 from twin_assets.documents import content_hash
 from twin_assets.errors import UserError
+from twin_assets.training.storage import checkpoint_manifest, is_remote
 
 
 def version_of(location: str, revision: str | None) -> str:
     """Return what identifies the weights of a base model.
 
     Of a local folder it is a hash of every file in it, so that other weights at the same place are another model. Of a
-    hub id it is a hash of id and revision: nothing is downloaded to find out. A revision that moves, as `main` does, is
+    checkpoint in an object store it is the version that its manifest says, by which the payload knows it. Of a hub id
+    it is a hash of id and revision: nothing is downloaded to find out. A revision that moves, as `main` does, is
     therefore one version whatever it names; pin a commit.
 
     Args:
-        location: Folder or hub id.
+        location: Folder, address of a checkpoint in an object store, or hub id.
         revision: Revision of a hub id; without meaning for a folder.
 
     Raises:
-        UserError: If the location is an absolute or dotted path, and no folder with files is there.
+        UserError: If the location is an absolute or dotted path, and no folder with files is there; or an address, and
+            no checkpoint is there.
     """
+    if is_remote(location):
+        return checkpoint_manifest(location).data_version
     folder = Path(location)
     if folder.is_dir():
         files = sorted(path for path in folder.rglob("*") if path.is_file() and ".git" not in path.parts)

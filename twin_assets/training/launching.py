@@ -12,6 +12,8 @@ from resources.estimator import Estimator
 from resources.tracker import Tracker
 from resources.trainer import Trainer, TrainingOutcome
 from twin_assets.reporting import data_version, picture, readable
+from twin_assets.tracking import resume_stage
+from twin_assets.training.dataset_hashes import dataset_hashes
 from twin_assets.training.defaults import Kind, Resolved
 from twin_assets.training.plots import loss_curve
 from twin_assets.training.spec import TrainingSpec
@@ -27,8 +29,10 @@ def train_or_reuse(
     tracker: Tracker,
     *,
     force: bool,
-) -> tuple[TrainingOutcome, str | None]:
+) -> tuple[TrainingOutcome, str]:
     """Train, or take over the checkpoint that answers the same spec; return it with its MLflow run.
+
+    A job that ended while nobody watched it has left a checkpoint, and a run that nobody closed: that is closed now.
 
     Raises:
         UserError: If the training does not fit its machine, or costs more than it may.
@@ -39,8 +43,21 @@ def train_or_reuse(
     if finished:
         context.log.info(f"{spec.output_uri} answers spec {spec.spec_hash[:12]} already: nothing is trained.")
         run_id = tracker.find_run(spec.author, tag="spec_hash", value=spec.spec_hash)
+        if run_id is None:
+            began = tracker.interrupted_run(spec.author, tag="spec_hash", value=spec.spec_hash)
+            run_id = open_training_run(context, spec, tracker)
+            logged = run_id == began and _logs_while_it_runs(trainer, tracker)
+            close_training_run(tracker, run_id, spec, finished, logged_while_it_ran=logged)
         return TrainingOutcome(manifest=finished, reused=True), run_id
-    return train(context, spec, trainer, estimator, tracker, open_run=lambda: open_training_run(context, spec, tracker))
+    return train(
+        context,
+        spec,
+        trainer,
+        estimator,
+        tracker,
+        open_run=lambda: open_training_run(context, spec, tracker),
+        resume_run=lambda run_id: resume_stage(context, tracker, run_id, author=spec.author),
+    )
 
 
 def train(
@@ -51,6 +68,7 @@ def train(
     tracker: Tracker,
     *,
     open_run: Callable[[], str],
+    resume_run: Callable[[str], None],
 ) -> tuple[TrainingOutcome, str]:
     """Train, and return what that left behind with its MLflow run, which is closed however the training ends.
 
@@ -61,6 +79,7 @@ def train(
         estimator: Refuses what does not fit.
         tracker: MLflow.
         open_run: Opens the MLflow run; not called if a job that trains the same thing is under way already.
+        resume_run: Makes the MLflow run that such a job was started with, and logs to, one of this step.
 
     Raises:
         UserError: If the training does not fit its machine, or costs more than it may.
@@ -68,17 +87,26 @@ def train(
     """
     # Before anything is started or paid for.
     context.add_output_metadata(estimator.check(context, spec))
-    # A job that is under way logs to the run it was started with.
+    spec = spec.model_copy(update={"dataset_hashes": dataset_hashes(spec.dataset_uri)})
     job = trainer.under_way(spec)
-    run_id = job.tracking.run_id if job and job.tracking else open_run()
+    if job and job.tracking:
+        run_id = job.tracking.run_id
+        resume_run(run_id)
+    else:
+        run_id = open_run()
     try:
         outcome = trainer.train(context, spec.model_copy(update={"tracking": tracker.tracking_run(run_id)}))
-        reached = tracker.is_reachable_from_elsewhere or not trainer.is_elsewhere
-        close_training_run(tracker, run_id, spec, outcome.manifest, logged_while_it_ran=reached)
+        logged = _logs_while_it_runs(trainer, tracker)
+        close_training_run(tracker, run_id, spec, outcome.manifest, logged_while_it_ran=logged)
     except BaseException:
         _close_as_failed(context, tracker, run_id)
         raise
     return outcome, run_id
+
+
+def _logs_while_it_runs(trainer: Trainer, tracker: Tracker) -> bool:
+    """Return whether a training can reach the tracker from where it runs."""
+    return tracker.is_reachable_from_elsewhere or not trainer.is_elsewhere
 
 
 def _close_as_failed(context: dg.AssetExecutionContext, tracker: Tracker, run_id: str) -> None:
@@ -122,13 +150,13 @@ def summary_of(metrics: Mapping[str, float]) -> str:
     return f"{steps}; loss {metrics['train_loss']:.2f}{held_out}"
 
 
-def training_metadata(address: str, outcome: TrainingOutcome, run_id: str | None, tracker: Tracker) -> dict[str, Any]:
+def training_metadata(address: str, outcome: TrainingOutcome, run_id: str, tracker: Tracker) -> dict[str, Any]:
     """Return what every training reports: where the checkpoint lies, its figures, its MLflow run, its loss curve."""
     return {
         "dagster/uri": address,
         "reused": outcome.reused,
         "spec_hash": outcome.manifest.spec_hash,
         **readable(outcome.manifest.metrics),
-        **({"mlflow_run": dg.MetadataValue.url(tracker.run_url(run_id))} if run_id else {}),
+        "mlflow_run": dg.MetadataValue.url(tracker.run_url(run_id)),
         "loss_curve": picture(loss_curve(checkpoint_history(address)), "Loss by step"),
     }

@@ -17,8 +17,10 @@ from twin_assets.training.hyperparameters import HYPERPARAMETERS, FineTuning, Hy
 
 Stage = Literal["pretrain", "sft", "dpo"]
 
-WHERE_AND_HOW = frozenset({"output_uri", "dataset_uri", "base_model", "tracking", "saving", "chat_template"})
-"""The fields that do not decide the result: places, names and bookkeeping. Versions and hashes beside them do."""
+WHERE_AND_HOW = frozenset(
+    {"output_uri", "dataset_uri", "dataset_hashes", "base_model", "tracking", "saving", "chat_template"}
+)
+"""The fields that do not decide the result: places, names and bookkeeping. The versions beside them do."""
 
 
 class TrainingError(UserError):
@@ -46,6 +48,9 @@ class TrainingSpec(BaseModel):
     base_model_revision: str | None = Field(default=None, description="Revision of base_model, if it is a hub id")
     dataset_uri: str = Field(min_length=1, description="Folder with train.parquet and, to be evaluated, test.parquet")
     dataset_version: str = Field(min_length=1, description="Data version of the dataset")
+    dataset_hashes: dict[str, str] | None = Field(
+        default=None, description="SHA-256 of each file of the dataset at the launch; if set, no other is trained on"
+    )
     output_uri: str = Field(min_length=1, description="Folder of the checkpoint; replaced as a whole, or not at all")
     hyperparameters: Hyperparameters = Field(description="Settings of the stage")
     compute: Compute = Field(default=Compute(), description="Processes that train together")

@@ -175,7 +175,7 @@ def publish_checkpoint(folder: Path, address: str) -> None:
     target = _published(address, manifest)
     before = read_text(place(address) / MANIFEST)
     publish_folder(folder, str(target))
-    with _trouble_told(f"{address} cannot be written", writing=True):
+    with trouble_told(f"{address} cannot be written", writing=True):
         (place(address) / MANIFEST).write_text((folder / MANIFEST).read_text(encoding="utf-8"), encoding="utf-8")
     _forget_all_but(address, keep={target.name, *_files_hash_of(before)})
 
@@ -186,7 +186,7 @@ def read_text(path: UPath) -> str | None:
     Raises:
         StorageError: If the store refuses or does not answer.
     """
-    with _trouble_told(f"{path} cannot be read"), suppress(FileNotFoundError):
+    with trouble_told(f"{path} cannot be read"), suppress(FileNotFoundError):
         path.fs.invalidate_cache()
         return path.read_text(encoding="utf-8")
     return None
@@ -231,7 +231,7 @@ def publish_folder(folder: Path, address: str) -> None:
         StorageError: If the store refuses or does not answer.
     """
     target = place(address)
-    with _trouble_told(f"{address} cannot be written", writing=True):
+    with trouble_told(f"{address} cannot be written", writing=True):
         for path in sorted(folder.rglob("*")):
             if path.is_file():
                 target.fs.put_file(str(path), f"{target.path.rstrip('/')}/{path.relative_to(folder).as_posix()}")
@@ -243,7 +243,7 @@ def remove_folder(address: str) -> None:
     Raises:
         StorageError: If the store refuses or does not answer.
     """
-    with _trouble_told(f"{address} cannot be removed"), suppress(FileNotFoundError):
+    with trouble_told(f"{address} cannot be removed"), suppress(FileNotFoundError):
         target = place(address)
         target.fs.rm(target.path, recursive=True)
 
@@ -266,7 +266,7 @@ def _files_hash_of(text: str | None) -> list[str]:
 
 def _forget_all_but(address: str, keep: set[str]) -> None:
     """Remove what was published at an address before, but for `keep`: a reader may still be at the predecessor."""
-    with _trouble_told(f"{address} cannot be tidied"):
+    with trouble_told(f"{address} cannot be tidied"):
         home = place(address)
         home.fs.invalidate_cache()
         for entry in home.fs.ls(home.path, detail=False):
@@ -279,7 +279,7 @@ def _sizes(folder: UPath) -> dict[str, int]:
     """Return the bytes of every file below a folder of an object store, by relative path."""
     base = folder.path.rstrip("/") + "/"
     found: dict[str, dict[str, Any]] = {}
-    with _trouble_told(f"{folder} cannot be read"), suppress(FileNotFoundError):
+    with trouble_told(f"{folder} cannot be read"), suppress(FileNotFoundError):
         folder.fs.invalidate_cache()
         found = folder.fs.find(folder.path, detail=True)
     return {name.removeprefix(base): int(entry["size"]) for name, entry in found.items() if entry["type"] == "file"}
@@ -289,12 +289,12 @@ def _fetch(folder: UPath, into: Path) -> None:
     for name in _sizes(folder):
         target = into / name
         target.parent.mkdir(parents=True, exist_ok=True)
-        with _trouble_told(f"{folder / name} cannot be fetched"):
+        with trouble_told(f"{folder / name} cannot be fetched"):
             folder.fs.get_file(f"{folder.path.rstrip('/')}/{name}", str(target))
 
 
 @contextmanager
-def _trouble_told(what: str, *, writing: bool = False) -> Iterator[None]:
+def trouble_told(what: str, *, writing: bool = False) -> Iterator[None]:
     """Turn what a store, or the way to it, says into a sentence; a file that is not there is the reader's to judge.
 
     To one who writes, what is not there is the bucket.

@@ -168,10 +168,13 @@ def _logged(
     if earlier and shown:
         return earlier, shown
 
+    def resume_run(run_id: str) -> None:
+        tracker.resume_stage(run_id, build_of=None, dagster_run=context.run_id)
+
     def open_run() -> str:
         began = tracker.interrupted_run(spec.author, tag="sweep_trial", value=of_this_sweep)
         if began:
-            tracker.resume_stage(began, build_of=None, dagster_run=context.run_id)
+            resume_run(began)
             return began
         return tracker.start_run(
             ", ".join(f"{name} {value}" for name, value in config.settings.items()),
@@ -190,7 +193,7 @@ def _logged(
     # A checkpoint may have been whole when the run that trained it was killed.
     known = earlier or trainer.finished(spec)
     if known is None:
-        outcome, run_id = train(context, spec, trainer, estimator, tracker, open_run=open_run)
+        outcome, run_id = train(context, spec, trainer, estimator, tracker, open_run=open_run, resume_run=resume_run)
         return outcome.manifest, run_id
     run_id = open_run()
     close_run_with(tracker, run_id, spec, known)

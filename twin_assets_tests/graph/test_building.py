@@ -172,12 +172,13 @@ def test_a_broken_author_file_and_an_empty_folder_of_others_do_not_stop_a_build(
     assert any(notice.startswith("yan is passed over") for notice in notices)
 
 
-def test_an_interruption_while_another_author_is_read_ends_the_whole_build(empty_place, monkeypatch):
+@pytest.mark.parametrize("step", ["collection.assets.collect_links", "features.assets.clean_corpus"])
+def test_an_interruption_while_another_author_is_read_ends_the_whole_build(empty_place, monkeypatch, step):
     def ctrl_c(*args: object, **options: object) -> None:
         raise KeyboardInterrupt
 
     empty_place.add_author("bob", "../writings")
-    monkeypatch.setattr("twin_assets.features.assets.clean_corpus", ctrl_c)
+    monkeypatch.setattr(f"twin_assets.{step}", ctrl_c)
     with pytest.raises(UserError, match="interrupted while it read the writings of bob; what was finished is kept"):
         empty_place.build(until="base_model", run_config=TINY)
     with empty_place.states() as reader:

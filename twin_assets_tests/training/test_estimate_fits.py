@@ -19,8 +19,8 @@ from twin_assets.training.estimating.estimate import Estimate, estimate_for, est
 from twin_assets.training.estimating.fitting import check_fits, proposals
 from twin_assets.training.estimating.plan import plan_for
 from twin_assets.training.estimating.prices import read_prices
-from twin_assets.training.estimating.workload import COUNTED_ROWS, Workload, workload_of
-from twin_assets.training.hyperparameters import SFTHyperparameters
+from twin_assets.training.estimating.workload import COUNTED_ROWS, Workload, steps_and_tokens, workload_of
+from twin_assets.training.hyperparameters import DPOHyperparameters, SFTHyperparameters
 from twin_assets.training.sharing import shared
 from twin_assets_tests.training.conftest import spec_for, start
 from twin_assets_tests.training.test_estimated_memory import LLAMA_3_8B
@@ -168,6 +168,20 @@ def test_full_training_takes_six_operations_per_weight_and_token_and_lora_a_thir
     assert operations_per_token(full) == 6 * weights + attention
     assert operations_per_token(lora) == 4 * weights + 6 * lora.trainable + attention
     assert operations_per_token(replace(lora, gradient_checkpointing=True)) > 1.3 * operations_per_token(lora)
+
+
+def test_kto_is_estimated_for_single_texts_and_two_passes_more_than_dpo():
+    dpo, kto = (DPOHyperparameters(loss=loss, batch_size=4, max_steps=1000, epochs=1) for loss in ("dpo", "kto"))
+    architecture = architecture_from_config(LLAMA_3_8B)
+    pairs, texts = (plan_for("dpo", settings, architecture, gpu=True) for settings in (dpo, kto))
+    forward = 2 * texts.architecture.matmul_parameters + 4 * 32 * 4096 * texts.max_length
+    assert operations_per_token(texts) - operations_per_token(pairs) == 2 * forward
+    assert (pairs.sequences, texts.sequences) == (8, 4)
+
+    workload = Workload(rows=4 * pairs.gradient_accumulation * 10, lengths=(100,), counted_by="tokenizer")
+    steps, tokens = steps_and_tokens(pairs, dpo, workload)
+    assert steps == 10
+    assert steps_and_tokens(texts, kto, workload) == (20, tokens), "as many texts, in steps of half as many"
 
 
 def test_the_shipped_prices_name_their_date_source_and_region():

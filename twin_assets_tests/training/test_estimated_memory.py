@@ -138,7 +138,7 @@ def test_only_full_dpo_holds_a_second_model():
     # In float32, and its copy in bfloat16, which autocast makes of all but the embeddings and the norms.
     assert 5.8 * full.architecture.parameters < reference_bytes(full) < 6 * full.architecture.parameters
     assert reference_bytes(replace(full, precision="fp32")) == 4 * full.architecture.parameters
-    assert reference_bytes(replace(full, has_reference=False)) == 0
+    assert reference_bytes(replace(full, loss="orpo")) == 0
 
 
 def test_a_pair_of_dpo_takes_the_activations_of_two_rows():

@@ -1,5 +1,6 @@
 """Launching a training: what a trainer is asked for, and what is told of one that failed."""
 
+import hashlib
 from types import SimpleNamespace
 from typing import ClassVar
 
@@ -71,6 +72,28 @@ def test_a_training_uses_the_gpus_of_its_trainer_for_the_rows_that_the_settings_
     assert [spec.spec_hash for spec in estimated] == [asked.spec_hash], "what is estimated is what is trained"
 
 
+def test_a_training_is_launched_with_the_hashes_of_its_dataset(datasets):
+    launched = []
+    trainer = SimpleNamespace(under_way=lambda spec: None, train=lambda context, spec: launched.append(spec))
+    estimator = SimpleNamespace(check=lambda context, spec: {})
+    tracker = SimpleNamespace(
+        tracking_run=lambda run_id: TrackingRun(uri="u", run_id=run_id), finish_run=lambda run_id, *, failed: None
+    )
+    spec = SPEC.model_copy(update={"dataset_uri": str(datasets["sft"])})
+
+    @dg.asset
+    def checkpoint(context: dg.AssetExecutionContext) -> None:
+        train(context, spec, trainer, estimator, tracker, open_run=lambda: "run", resume_run=str)
+
+    dg.materialize([checkpoint], raise_on_error=False)
+    (asked,) = launched
+
+    assert asked.dataset_hashes == {
+        name: hashlib.sha256((datasets["sft"] / name).read_bytes()).hexdigest()
+        for name in ("train.parquet", "test.parquet")
+    }
+
+
 def test_that_mlflow_is_away_does_not_hide_why_a_training_failed():
     trainer = SimpleNamespace(under_way=lambda spec: None, train=interrupted)
     estimator = SimpleNamespace(check=lambda context, spec: {})
@@ -78,7 +101,7 @@ def test_that_mlflow_is_away_does_not_hide_why_a_training_failed():
 
     @dg.asset
     def checkpoint(context: dg.AssetExecutionContext) -> None:
-        train(context, SPEC, trainer, estimator, tracker, open_run=lambda: "run")
+        train(context, SPEC, trainer, estimator, tracker, open_run=lambda: "run", resume_run=str)
 
     with dg.DagsterInstance.ephemeral() as instance:
         result = dg.materialize([checkpoint], instance=instance, raise_on_error=False)

@@ -85,6 +85,7 @@ def test_an_interrupted_training_leaves_the_old_checkpoint_whole(kill, sft, base
         ({"chat_template_hash": "0" * 64}, "chat template"),
         ({"base_model": "/nowhere/at/all"}, "/nowhere/at/all"),
         ({"dataset_uri": "/nowhere"}, "does not exist"),
+        ({"dataset_hashes": {"train.parquet": "0" * 64}}, "launched (test.parquet, train.parquet): build again"),
     ],
 )
 def test_a_doubtful_spec_is_refused_with_one_sentence(changes, sentence, base, datasets, tmp_path):

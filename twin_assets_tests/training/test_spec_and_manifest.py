@@ -32,6 +32,7 @@ def test_places_do_not_change_the_spec_hash_but_settings_do(datasets, tmp_path):
     spec = spec_for("pretrain", datasets["pretrain"], tmp_path / "one")
 
     assert spec.model_copy(update={"output_uri": "/else", "dataset_uri": "/else"}).spec_hash == spec.spec_hash
+    assert spec.model_copy(update={"dataset_hashes": {"train.parquet": "0" * 64}}).spec_hash == spec.spec_hash
     assert spec.model_copy(update={"seed": 5}).spec_hash != spec.spec_hash
     assert spec.model_copy(update={"dataset_version": "2"}).spec_hash != spec.spec_hash
 

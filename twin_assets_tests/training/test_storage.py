@@ -6,7 +6,11 @@ import boto3
 import pytest
 
 from twin_assets.training import storage
+from twin_assets.training.base import version_of
 from twin_assets.training.manifest import ManifestError, write_manifest
+from twin_assets.training.payload.launcher import ConsoleLauncher
+from twin_assets.training.payload.places import brought_here
+from twin_assets.training.spec import TrainingError
 from twin_assets.training.storage import (
     StorageError,
     checkpoint_history,
@@ -111,6 +115,22 @@ def test_a_checkpoint_that_is_not_there_is_told_from_a_store_that_does_not_answe
 def test_removing_what_is_not_there_is_no_error(address, tmp_path):
     remove_folder(address)
     remove_folder(str(tmp_path / "nothing"))
+
+
+def test_a_base_model_that_another_has_replaced_is_not_started_from(tmp_path, address):
+    publish_checkpoint(checkpoint(tmp_path / "trained", b"weights"), address)
+    asked = spec_for("pretrain", tmp_path, tmp_path).model_copy(
+        update={"stage": "sft", "base_model": address, "base_model_version": version_of(address, None)}
+    )
+    with brought_here(asked, ConsoleLauncher()) as here:
+        assert (Path(str(here.base_model)) / "model.safetensors").read_bytes() == b"weights"
+
+    publish_checkpoint(checkpoint(tmp_path / "again", b"other weights"), address)
+    with (
+        pytest.raises(TrainingError, match="changed after this training was launched"),
+        brought_here(asked, ConsoleLauncher()),
+    ):
+        pytest.fail("it is started from")
 
 
 def test_the_payload_trains_from_the_store_and_into_it(bucket, datasets, base, tmp_path):

@@ -31,7 +31,8 @@ def operations_per_token(plan: TrainingPlan) -> float:
     A product with N weights takes 2N in the forward pass and 4N in the backward pass, half of them for the gradient of
     the weights (Kaplan et al. 2020, section 2.1), which frozen weights do not need. Attention adds 4 x layers x width x
     length in the forward pass, and twice that in the backward pass (Chowdhery et al. 2022, PaLM, appendix B).
-    Checkpointing does the blocks' forward pass again. DPO does a forward pass of the reference besides.
+    Checkpointing does the blocks' forward pass again. DPO does a forward pass of the reference besides, KTO two
+    more, of model and reference, for its divergence (TRL's KTOTrainer, `_compute_loss`).
     """
     model = plan.architecture
     weights = model.matmul_parameters
@@ -40,8 +41,9 @@ def operations_per_token(plan: TrainingPlan) -> float:
     backward = (4.0 if plan.method == "full" else 2.0) * weights + 2 * attention
     adapters = 0.0 if plan.method == "full" else 6.0 * plan.trainable
     again = 2.0 * model.linear_parameters + attention if plan.gradient_checkpointing else 0.0
-    reference = forward if plan.stage == "dpo" and plan.has_reference else 0.0
-    return forward + backward + adapters + again + reference
+    reference = forward if plan.has_reference else 0.0
+    divergence = 2 * forward if plan.loss == "kto" else 0.0
+    return forward + backward + adapters + again + reference + divergence
 
 
 def hours_of(plan: TrainingPlan, device: Device, *, tokens: float) -> float | None:

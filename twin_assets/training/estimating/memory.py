@@ -168,7 +168,7 @@ def reference_bytes(plan: TrainingPlan) -> int:
     With an adapter the reference is the model with its adapter off. Its pass keeps no activations, but its weights are
     copied for it as those of the model are, whose copies are still there.
     """
-    if plan.stage != "dpo" or not plan.has_reference or plan.method != "full":
+    if not plan.has_reference or plan.method != "full":
         return 0
     return plan.architecture.parameters * plan.stored_bytes + plan.copied_weights * plan.compute_bytes
 

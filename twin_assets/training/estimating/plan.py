@@ -13,6 +13,7 @@ from twin_assets.training.hyperparameters import (
     Hyperparameters,
     Method,
     Optimizer,
+    PreferenceLoss,
     PretrainHyperparameters,
     SFTHyperparameters,
 )
@@ -30,7 +31,7 @@ class TrainingPlan:
     method: Method
     precision: Precision
     batch_size: int
-    """Rows, or pairs in DPO, per process and forward pass."""
+    """Rows, or pairs in DPO and ORPO, per process and forward pass."""
     gradient_accumulation: int
     max_length: int
     """Tokens of the longest sequence in a batch."""
@@ -42,13 +43,28 @@ class TrainingPlan:
     packing: bool = False
     targets: frozenset[str] = frozenset()
     """Names of the layers that get an adapter; none for all of them."""
-    has_reference: bool = True
-    """Whether DPO compares with a reference model; ORPO does not."""
+    loss: PreferenceLoss = "dpo"
+    """What is learnt from the pairs of the stage `dpo`."""
+
+    @property
+    def has_reference(self) -> bool:
+        """Whether it compares with a reference model; ORPO does not."""
+        return self.stage == "dpo" and self.loss != "orpo"
+
+    @property
+    def texts_per_pair(self) -> int:
+        """How many rows KTO makes of each row of the dataset: both texts of a pair, each by itself."""
+        return 2 if self.stage == "dpo" and self.loss == "kto" else 1
+
+    @property
+    def sequences_per_row(self) -> int:
+        """Sequences in a row as it is trained on: DPO and ORPO read chosen and rejected together."""
+        return 2 if self.stage == "dpo" and self.loss != "kto" else 1
 
     @property
     def sequences(self) -> int:
-        """Sequences per process and forward pass: DPO reads chosen and rejected together."""
-        return self.batch_size * (2 if self.stage == "dpo" else 1)
+        """Sequences per process and forward pass."""
+        return self.batch_size * self.sequences_per_row
 
     @property
     def tokens(self) -> int:
@@ -121,7 +137,7 @@ def plan_for(
         processes=processes,
         packing=isinstance(settings, SFTHyperparameters) and settings.packing,
         targets=_targets(settings.target_modules),
-        has_reference=isinstance(settings, DPOHyperparameters) and settings.loss != "orpo",
+        loss=settings.loss if isinstance(settings, DPOHyperparameters) else "dpo",
     )
 
 

@@ -94,9 +94,9 @@ def steps_and_tokens(plan: TrainingPlan, settings: Hyperparameters, workload: Wo
     rows_per_step = float(plan.batch_size * plan.gradient_accumulation * plan.processes)
     if plan.packing:
         rows_per_step *= max(1.0, plan.max_length / per_row)
-    steps = min(settings.max_steps, math.ceil(settings.epochs * workload.rows / rows_per_step))
-    sequences_per_row = len(SEQUENCES[plan.stage])
-    return steps, steps * rows_per_step * sequences_per_row * per_row
+    rows = workload.rows * plan.texts_per_pair
+    steps = min(settings.max_steps, math.ceil(settings.epochs * rows / rows_per_step))
+    return steps, steps * rows_per_step * plan.sequences_per_row * per_row
 
 
 def _tokens_around(count: Callable[[str], int], template: str) -> int:

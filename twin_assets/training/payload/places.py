@@ -10,12 +10,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from twin_assets.training.dataset_hashes import check_dataset
+from twin_assets.training.manifest import read_manifest
 from twin_assets.training.payload.launcher import Launcher
 from twin_assets.training.spec import TrainingError, TrainingSpec
 from twin_assets.training.storage import (
     fetch_checkpoint,
     fetch_folder,
     is_remote,
+    local_folder,
     place,
     publish_folder,
     read_text,
@@ -55,12 +58,14 @@ def brought_here(asked: TrainingSpec, launcher: Launcher) -> Iterator[TrainingSp
     """Yield the spec with addresses on this machine; what was fetched for it goes away with the block.
 
     Raises:
-        UserError: If something is not at its address, or the result could not be written to its own.
+        UserError: If something is not at its address, or is no longer what it was when the training was launched, or
+            the result could not be written to its own.
     """
     remote = [
         address for address in (asked.dataset_uri, asked.base_model, asked.output_uri) if is_remote(address or "")
     ]
     if not remote:
+        check_dataset(asked, local_folder(asked.dataset_uri))
         yield asked
         return
     with tempfile.TemporaryDirectory(prefix="twin-payload-") as name:
@@ -68,15 +73,37 @@ def brought_here(asked: TrainingSpec, launcher: Launcher) -> Iterator[TrainingSp
         if is_remote(asked.dataset_uri):
             launcher.say(f"The dataset comes from {asked.dataset_uri}")
         dataset = fetch_folder(asked.dataset_uri, scratch / "dataset")
+        check_dataset(asked, dataset)
         base_model = asked.base_model
         if base_model and is_remote(base_model):
             launcher.say(f"The base model comes from {base_model}")
-            base_model = str(fetch_checkpoint(base_model, scratch / "models"))
+            base_model = str(fetch_base_model(asked, base_model, scratch / "models"))
         output = asked.output_uri
         if is_remote(output):
             check_writable(output, scratch / "probe")
             output = str(scratch / "checkpoint")
         yield asked.model_copy(update={"dataset_uri": str(dataset), "base_model": base_model, "output_uri": output})
+
+
+def fetch_base_model(asked: TrainingSpec, address: str, cache: Path) -> Path:
+    """Return the folder on this machine of the model that a training was launched to start from.
+
+    Args:
+        asked: The spec as it was given.
+        address: Where the model lies in an object store.
+        cache: Folder that keeps what was fetched.
+
+    Raises:
+        TrainingError: If another model has taken its place since.
+        UserError: If there is none, or the store does not answer.
+    """
+    folder = fetch_checkpoint(address, cache)
+    if read_manifest(folder).data_version != asked.base_model_version:
+        raise TrainingError(
+            f"The model at {address} changed after this training was launched to start from it: build again, and what "
+            "is there now is started from."
+        )
+    return folder
 
 
 def check_writable(address: str, scratch: Path) -> None:

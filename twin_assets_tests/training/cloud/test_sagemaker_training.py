@@ -3,6 +3,7 @@
 import signal
 import threading
 import time
+import uuid
 
 import pytest
 from botocore.exceptions import ClientError
@@ -10,11 +11,13 @@ from botocore.exceptions import ClientError
 from resources.trainer.aws import bucket_and_key
 from twin_assets.settings import PROJECT_ROOT
 from twin_assets.training.compute import Saving
+from twin_assets.training.dataset_hashes import dataset_hashes
 from twin_assets.training.hyperparameters import SFTHyperparameters
 from twin_assets.training.spec import TrackingRun
-from twin_assets.training.storage import verified_checkpoint
-from twin_assets_tests.cloud_server import Answer, error, s3_error
+from twin_assets.training.storage import holds_files, publish_folder, verified_checkpoint
+from twin_assets_tests.cloud_server import BUCKET, Answer, error, s3_error
 from twin_assets_tests.training.cloud.orchestrator import failure_of
+from twin_assets_tests.training.conftest import row_of, write_rows
 
 NEVER_SHOWN = "hunter2-do-not-print"
 
@@ -163,6 +166,30 @@ def test_what_the_payload_refuses_is_told_in_its_words_and_not_tried_again(make_
     assert failure.metadata["job"].value == runner.started[0]
     assert "error: The spec asks for" in failure.metadata["log_tail"].value
     assert len(runner.started) == 1
+
+
+def test_a_job_that_waited_while_its_data_changed_trains_nothing(make_training, runner, cloud, datasets, tmp_path):
+    address = f"s3://{BUCKET}/datasets/{uuid.uuid4().hex}"
+    publish_folder(datasets["sft"], address)
+    training = make_training(dataset_uri=address, dataset_hashes=dataset_hashes(address))
+    training.retries = 2
+    runner.hold = threading.Event()
+
+    def build_the_test_side_again(call):
+        if call.action == "DescribeTrainingJob" and not runner.hold.is_set():
+            write_rows(tmp_path / "again", "test", [row_of("sft", number, "test") for number in range(200, 204)])
+            publish_folder(tmp_path / "again", address)
+            runner.hold.set()
+
+    cloud.faults.append(build_the_test_side_again)
+    result = training.run()
+
+    assert not result.success
+    assert f"The dataset at {address} changed after this training was launched (test.parquet): build again" in (
+        failure_of(result).description
+    )
+    assert len(runner.started) == 1
+    assert not holds_files(training.spec.output_uri)
 
 
 def test_a_job_that_crashed_is_tried_again_with_the_checkpoints_of_the_first(make_training, runner, cloud):
