@@ -14,6 +14,10 @@ from twin_assets.settings import PROJECT_ROOT, Settings
 # Read when the libraries are imported, so it is set before any test.
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # Threads of torch wait for each other by spinning. Of two trainings side by side on two cores, each with two
+    # threads, every one takes almost three times as long as with one thread.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 HANDBOOK = PROJECT_ROOT.parent / "shared" / "data" / "handbook"
 TESTS = Path(__file__).parent

@@ -25,6 +25,11 @@ IMAGE_ENVIRONMENT = {"PYTHONUNBUFFERED": "1", "TOKENIZERS_PARALLELISM": "false",
 """As the target `trainer` of the Dockerfile sets it."""
 
 
+def machine_environment() -> dict[str, str]:
+    """Return what the machine of a job gives: as many threads as here, because sums in another order differ."""
+    return {name: os.environ[name] for name in ("PATH", "OMP_NUM_THREADS") if name in os.environ}
+
+
 def exit_code(code: int) -> int:
     """Return the exit code of a process as a container has it: 128 and the number of the signal that ended it."""
     return code if code >= 0 else 128 - code
@@ -118,7 +123,7 @@ class JobRunner:
             [sys.executable, "-m", "twin_assets.training.payload", "train"],
             cwd=base,
             env={
-                "PATH": os.environ["PATH"],
+                **machine_environment(),
                 "HOME": str(base),
                 "SAGEMAKER_BASE_DIR": str(base),
                 "TRAINING_JOB_NAME": name,

@@ -3,7 +3,6 @@
 A task ends with the exit code of its container; who stops it sends SIGTERM.
 """
 
-import os
 import signal
 import subprocess
 import sys
@@ -13,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from twin_assets_tests.cloud_server import Cloud
-from twin_assets_tests.job_runner import IMAGE_ENVIRONMENT, exit_code
+from twin_assets_tests.job_runner import IMAGE_ENVIRONMENT, exit_code, machine_environment
 
 GROUP = "/ecs/twin-trainer"
 
@@ -79,7 +78,7 @@ class TaskRunner:
             [sys.executable, "-m", "twin_assets.training.payload", *override["command"]],
             cwd=home,
             env={
-                "PATH": os.environ["PATH"],
+                **machine_environment(),
                 "HOME": str(home),
                 **IMAGE_ENVIRONMENT,
                 **self.cloud.environment,
