@@ -10,6 +10,7 @@ from resources.registry_cleaning import RegistryCleaner
 from resources.tracker import Tracker
 from twin_assets.collection.authors import load_author
 from twin_assets.console.instance import local_instance
+from twin_assets.console.runs import end_killed_runs
 from twin_assets.console.saying import complain, say
 from twin_assets.console.tables import print_rows
 from twin_assets.definitions import build_defs
@@ -46,6 +47,7 @@ def remove_author(author: str, *, archive: Path | None, dry_run: bool, yes: bool
     except ValueError as error:
         raise UserError(str(error)) from error
     with local_instance(settings) as instance:
+        end_killed_runs(instance, complain)
         told = made_of_all(settings)
         refuse_while_running(instance, author, told)
         holdings = held(author, settings, instance)

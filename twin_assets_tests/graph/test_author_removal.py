@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import sqlite3
+from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from jobs.sensors import author_files
 from resources.tracker import CHAMPION, Tracker, registered_name
 from twin_assets.cli import app
 from twin_assets.console.removing import held
+from twin_assets.console.runs import process_tags
 from twin_assets.documents import content_hash
 from twin_assets.inference.promoting import report_check
 from twin_assets.removal.holdings import Holding
@@ -344,12 +346,16 @@ def test_nothing_is_removed_while_a_run_of_the_author_goes_on_or_without_a_yes(t
     assert files(twin) == before
 
 
-def begin(place: Place, assets: set[str], author: str | None = None) -> dg.DagsterRun:
+def begin(
+    place: Place, assets: set[str], author: str | None = None, tags: Mapping[str, str] | None = None
+) -> dg.DagsterRun:
     """Begin a run of some assets, of the author or of all."""
     job = place.definitions().resolve_job_def("twin").get_subset(asset_selection={dg.AssetKey(name) for name in assets})
     with place.instance() as instance:
         return instance.create_run_for_job(
-            job, status=dg.DagsterRunStatus.STARTED, tags={"dagster/partition": author} if author else {}
+            job,
+            status=dg.DagsterRunStatus.STARTED,
+            tags={**(tags or {}), **({"dagster/partition": author} if author else {})},
         )
 
 
@@ -365,6 +371,13 @@ def test_nothing_is_removed_while_something_is_made_of_all_authors(twin, asset, 
     refused = CliRunner().invoke(app, ["author", "remove", AUTHOR, "--yes"])
     assert re.search(f"of {asset} has not ended", str(refused.exception))
     assert files(twin) == before
+
+
+def test_a_build_whose_process_was_killed_is_not_waited_for(twin):
+    begin(twin, {"base_model"}, OTHER, tags={**process_tags(), "twin/process_began": "1"})
+    said = twin_command(AUTHOR, "--yes")
+    assert "was killed" in said.stderr
+    assert holdings(twin) == []
 
 
 def test_a_run_of_another_author_alone_is_not_waited_for(twin):
