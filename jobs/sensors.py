@@ -3,6 +3,7 @@
 import dagster as dg
 
 from jobs.alerts import build_alerts
+from jobs.authors import Look, look_at_authors
 from jobs.automation_sensors import automation_sensors
 from jobs.jobs import AssetJob
 from jobs.reconciliation import build_reconciliation
@@ -10,7 +11,6 @@ from resources.project import Project
 from resources.warehouse import Warehouse
 from resources.web import Web
 from twin_assets.collection.contract import SourceContext
-from twin_assets.observing.authors import Look, look_at_authors
 from twin_assets.partitions import AUTHORS_PARTITION, authors_partitions
 from twin_assets.settings import Settings
 

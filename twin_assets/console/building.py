@@ -12,6 +12,7 @@ from typing import Any
 
 import dagster as dg
 
+from jobs.authors import look_at_authors
 from jobs.jobs import TWIN_JOB
 from resources.project import Project
 from resources.warehouse import Warehouse
@@ -23,7 +24,6 @@ from twin_assets.collection.sources import must_be_collected
 from twin_assets.console.runs import end_killed_runs, process_tags
 from twin_assets.console.watching import KEPT, Notice, Progress, RunWatch
 from twin_assets.errors import UserError
-from twin_assets.observing.authors import look_at_authors
 from twin_assets.partitions import AUTHORS_PARTITION
 from twin_assets.settings import Settings
 
