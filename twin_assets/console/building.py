@@ -217,6 +217,8 @@ class Builder:
             run_config={**QUIET_LOG, **(config or {})},
             raise_on_error=False,
         )
+        # Dagster leaves that to its daemon where a run was interrupted.
+        self._instance.event_log_storage.free_concurrency_slots_for_run(run_id)
         return Build(
             author, run_id, watch.built, result.success, watch.failed, tuple(watch.failures()), watch.interrupted
         )
