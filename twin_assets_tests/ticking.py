@@ -31,7 +31,7 @@ from dagster._daemon.run_coordinator.queued_run_coordinator_daemon import Queued
 from dagster._daemon.sensor import execute_sensor_iteration
 from dagster._scheduler.scheduler import launch_scheduled_runs
 
-from twin_assets.console.instance import prepare_dagster_home
+from twin_assets.console.instance import keep_pools_exact, prepare_dagster_home
 from twin_assets.run_states import UNFINISHED
 from twin_assets.settings import Settings
 from twin_assets_tests.worker_processes import RUN_CONFIG
@@ -209,4 +209,5 @@ def ticked(settings: Settings, *, definitions: str = "platform_defs") -> Iterato
         dg.DagsterInstance.from_ref(reference) as instance,
         WorkspaceProcessContext(instance, InProcessWorkspaceLoadTarget(location)) as workspace,
     ):
+        keep_pools_exact(instance)
         yield Platform(settings.home, workspace)

@@ -21,7 +21,7 @@ from twin_assets.automation.staleness import AssetState, StateReader
 from twin_assets.collection.authors import load_author
 from twin_assets.collection.contract import SourceContext
 from twin_assets.collection.sources import must_be_collected
-from twin_assets.console.runs import end_killed_runs, process_tags
+from twin_assets.console.runs import end_killed_runs, give_places_back, process_tags
 from twin_assets.console.watching import KEPT, Notice, Progress, RunWatch
 from twin_assets.errors import UserError
 from twin_assets.partitions import AUTHORS_PARTITION
@@ -217,8 +217,7 @@ class Builder:
             run_config={**QUIET_LOG, **(config or {})},
             raise_on_error=False,
         )
-        # Dagster leaves that to its daemon where a run was interrupted.
-        self._instance.event_log_storage.free_concurrency_slots_for_run(run_id)
+        give_places_back(self._instance, run_id)
         return Build(
             author, run_id, watch.built, result.success, watch.failed, tuple(watch.failures()), watch.interrupted
         )

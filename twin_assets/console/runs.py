@@ -45,6 +45,11 @@ def end_killed_runs(instance: dg.DagsterInstance, notice: Notice) -> None:
         notice(f"{_named(record)} was killed; its place is free again.")
 
 
+def give_places_back(instance: dg.DagsterInstance, run_id: str) -> None:
+    """Free what places in pools a run still has that has ended: Dagster leaves those of one that was interrupted."""
+    instance.event_log_storage.free_concurrency_slots_for_run(run_id)
+
+
 def place_in(instance: dg.DagsterInstance, pool: str, *, run_id: str, step: str) -> bool:
     """Return whether a step of a run could enter a pool now, or is already in it."""
     info = instance.event_log_storage.get_concurrency_info(pool)

@@ -21,7 +21,7 @@ from twin_assets.collection.authors import load_author
 from twin_assets.console.building import QUIET_LOG
 from twin_assets.console.instance import local_instance
 from twin_assets.console.progress import RunProgress
-from twin_assets.console.runs import end_killed_runs, process_tags
+from twin_assets.console.runs import end_killed_runs, give_places_back, process_tags
 from twin_assets.console.saying import complain, say
 from twin_assets.console.tables import print_rows
 from twin_assets.console.watching import RunWatch
@@ -156,6 +156,7 @@ def _run_trials(
             },
             raise_on_error=False,
         )
+        give_places_back(instance, run_id)
         if watch.interrupted:
             raise UserError(
                 f"The sweep was interrupted in trial {number} of {len(trials)}: start it again, and it goes on there."

@@ -10,7 +10,7 @@ from typing import NoReturn
 
 from rich.console import Console
 
-from twin_assets.console.instance import prepare_dagster_home
+from twin_assets.console.instance import local_instance
 from twin_assets.errors import UserError
 from twin_assets.settings import PROJECT_ROOT, Settings, without_userinfo
 
@@ -25,10 +25,11 @@ def serve_uis(*, port: int, mlflow_port: int) -> None:
         UserError: If a server ends by itself.
     """
     settings = Settings.load()
-    home = prepare_dagster_home(settings)
+    with local_instance(settings) as instance:
+        home = instance.root_directory
     (settings.home / "mlflow").mkdir(parents=True, exist_ok=True)
     # MLflow would start eight job workers that nothing here gives work to.
-    environment = {**os.environ, "DAGSTER_HOME": str(home), "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    environment = {**os.environ, "DAGSTER_HOME": home, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
     commands = {"Dagster": _dagster_command(port)}
     if settings.mlflow_tracking_uri is None:
         commands["MLflow"] = _mlflow_command(settings, mlflow_port)

@@ -1,16 +1,18 @@
-"""Runs of builds: only one whose own process is gone is ended."""
+"""Runs of builds: only one whose own process is gone is ended, and no two have one place in a pool."""
 
 import subprocess
 
 import dagster as dg
 import pytest
+from dagster._core.storage.event_log.schema import ConcurrencySlotsTable
 
+from twin_assets.console.instance import keep_pools_exact
 from twin_assets.console.runs import end_killed_runs, process_tags
 
 
 @pytest.fixture
 def instance():
-    with dg.instance_for_test() as instance:
+    with dg.instance_for_test(overrides={"concurrency": {"pools": {"default_limit": 1}}}) as instance:
         yield instance
 
 
@@ -58,3 +60,17 @@ def test_a_build_that_is_run_again_in_the_ui_is_left_alone(instance, gone):
     first = "0" * 32
     tags = {**process_tags(), "twin/pid": gone}
     assert not ended(instance, tags, parent_run_id=first, root_run_id=first)
+
+
+def test_two_steps_that_saw_the_same_place_free_do_not_both_have_it(instance):
+    keep_pools_exact(instance)
+    storage = instance.event_log_storage
+    storage.initialize_concurrency_limit_to_default("gpu")
+    assert storage.claim_concurrency_slot("gpu", "first", "train").is_claimed
+    # What Dagster does for the second, which looked before the first had written its name.
+    write_the_name = ConcurrencySlotsTable.update().values(run_id="second", step_key="train")
+    with storage.index_connection() as connection:
+        assert connection.execute(write_the_name).rowcount == 0
+    assert storage.get_concurrency_info("gpu").active_run_ids == {"first"}
+    storage.free_concurrency_slot_for_step("first", "train")
+    assert storage.claim_concurrency_slot("gpu", "second", "train").is_claimed

@@ -38,11 +38,24 @@ def checkpoints_of(spec: TrainingSpec) -> Path:
 
 
 def kill_after_a_checkpoint(
-    spec: TrainingSpec, folder: Path, checkpoints: Path, how: signal.Signals, *, step: int = 1
+    spec: TrainingSpec, folder: Path, checkpoints: Path, how: signal.Signals, *, step: int = 1, whole: int = 1
 ) -> None:
+    """Kill a training when so many of its checkpoints are whole, the newest of this step or a later one."""
+
+    def there() -> bool:
+        found = whole_ones(checkpoints)
+        return len(found) >= whole and any(step_of(path) >= step for path in found)
+
     process = start(spec, folder)
-    wait_until(process, lambda: any(step_of(path) >= step for path in whole_ones(checkpoints)))
+    wait_until(process, there)
+    os.kill(process.pid, signal.SIGSTOP)
+    # An old one goes before the mark of a new one comes: looked at again when nothing moves any more.
+    while not there():
+        os.kill(process.pid, signal.SIGCONT)
+        wait_until(process, there)
+        os.kill(process.pid, signal.SIGSTOP)
     os.kill(process.pid, how)
+    os.kill(process.pid, signal.SIGCONT)
     process.communicate(timeout=60)
     assert process.returncode != 0, "it was killed in the middle"
 
@@ -135,8 +148,8 @@ def test_a_half_written_checkpoint_is_left_aside(base, datasets, tmp_path):
     whole = train(spec_for("sft", datasets["sft"], tmp_path / "whole", **options), tmp_path)
     spec = spec_for("sft", datasets["sft"], tmp_path / "sft", saving=EVERY_STEP, **options)
     checkpoints = checkpoints_of(spec)
-    kill_after_a_checkpoint(spec, tmp_path, checkpoints, signal.SIGKILL, step=3)
-    # Whatever lay there when it was killed: the two newest are there, of which the newest lost half of a file.
+    kill_after_a_checkpoint(spec, tmp_path, checkpoints, signal.SIGKILL, step=3, whole=2)
+    # Of the two that are there the newest lost half of a file.
     newest, before = sorted(whole_ones(checkpoints), key=step_of, reverse=True)[:2]
     optimizer = newest / "optimizer.pt"
     optimizer.write_bytes(optimizer.read_bytes()[: optimizer.stat().st_size // 2])
